@@ -1,0 +1,37 @@
+"""The limits of what may be brought in: the numbers stand here and nowhere else."""
+
+MB = 10**6
+GB = 10**9
+
+FILE_BYTES = 500 * MB  # one image or table
+ZIP_BYTES = 2 * GB  # one zip, as it lies on the disk
+UNPACKED_BYTES = 4 * GB  # all files of a cohort together
+FILES = 20_000
+MEMBER_RATIO = 200  # unpacked / packed of one zip member, looked at from RATIO_FROM on
+TOTAL_RATIO = 100  # the same over the whole zip
+RATIO_FROM = 1 * MB
+DIRECTORY_BYTES = 32 * MB  # list of contents of a zip; 20,000 files need about 7 MB
+NAME_BYTES = 255
+CLASS_NAME = 100  # characters
+CLASSES = 200
+PIXELS = 50 * MB  # width x height of one image
+DICOM_SIDE = 8192  # Rows and Columns
+STORED_SIDE = 512  # px; the longer side of an image in the cohort's cache
+THUMBNAIL = 32  # px
+FEWEST_CASES = 5  # of each class
+TABLE_ROWS = 1_000_000
+LISTED = 1000  # faults of one table that are listed one by one
+PATTERN = 500  # characters of a file-name pattern
+PATTERN_SECONDS = 5.0  # for all names together
+
+
+def describe() -> tuple[tuple[str, str], ...]:
+    """The limits in words, for the upload page, the documentation and `medtl doctor`."""
+    return (
+        ("files in a cohort", f"{FILES:,}"),
+        ("one file", f"{FILE_BYTES // MB} MB"),
+        ("one zip", f"{ZIP_BYTES // GB} GB, {UNPACKED_BYTES // GB} GB unpacked, no zip inside"),
+        ("one image", f"{PIXELS // MB} megapixels; DICOM up to {DICOM_SIDE} x {DICOM_SIDE}"),
+        ("file name", f"{NAME_BYTES} bytes"),
+        ("classes", f"{CLASSES}"),
+    )

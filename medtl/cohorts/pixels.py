@@ -1,0 +1,178 @@
+"""The cohort's cache: every case decoded once, small enough for any source, memory-mapped.
+
+One flat file holds picture after picture, each followed by its thumbnail; an index says where. It knows case ids, and
+nothing of labels, parts or networks beyond what an `InputSpec` asks for.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from medtl.cohorts import limits
+from medtl.cohorts.images import Picture
+from medtl.cohorts.pool import in_order
+from medtl.errors import MedtlError, NotFound
+from medtl.vocabulary import InputSpec
+from medtl.workspace import write_whole
+
+BIN = "pixels.bin"
+INDEX = "pixels.json"
+THUMB = limits.THUMBNAIL
+FILTER = Image.Resampling.BILINEAR  # Pillow widens it when shrinking, so it is antialiased
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a case lies and what was seen of it. `fingerprint` is the hash of the pixels before they were shrunk."""
+
+    offset: int
+    height: int
+    width: int
+    channels: int
+    fingerprint: str
+    constant: bool
+
+    @property
+    def size(self) -> int:
+        return self.height * self.width * self.channels
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A decoded image made ready to be stored."""
+
+    picture: Picture  # (H, W) or (H, W, 3), longer side at most 512
+    thumbnail: Picture  # (32, 32) grey
+    fingerprint: str
+    constant: bool
+
+
+class Pixels:
+    """Reading side. Opening it reads the index only; pictures are paged in by the operating system."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise MedtlError(
+                "The image cache of this cohort is missing or damaged.", "Add the cohort again."
+            ) from error
+        self.stored: Mapping[str, Stored] = {case: Stored(*place) for case, place in index["cases"].items()}
+        self.near: tuple[tuple[str, str], ...] = tuple((one, other) for one, other in index["near"])
+        self._bytes: NDArray[np.uint8] = np.memmap(folder / BIN, np.uint8, mode="r")
+
+    def image(self, case: str) -> Picture:
+        """(H, W) grey or (H, W, 3), uint8; a copy that may be written to."""
+        return np.array(self._view(case))
+
+    def thumbnails(self, cases: Sequence[str]) -> Picture:
+        """(N, 32, 32) grey uint8, the whole image stretched to a square."""
+        found = np.empty((len(cases), THUMB, THUMB), np.uint8)
+        for row, case in enumerate(cases):
+            place = self._place(case)
+            start = place.offset + place.size
+            found[row] = self._bytes[start : start + THUMB * THUMB].reshape(THUMB, THUMB)
+        return found
+
+    def resized(self, cases: Iterable[str], channels: int, size: int) -> Iterator[Picture]:
+        """(channels, size, size) uint8 for each case in turn: the whole image, stretched, antialiased."""
+        return in_order(lambda case: stretched(self._view(case), channels, size), cases)
+
+    def _view(self, case: str) -> Picture:
+        place = self._place(case)
+        flat = self._bytes[place.offset : place.offset + place.size]
+        shape = (place.height, place.width) if place.channels == 1 else (place.height, place.width, 3)
+        return flat.reshape(shape)
+
+    def _place(self, case: str) -> Stored:
+        if case not in self.stored:
+            raise NotFound("There is no such case in this cohort.", "Pick one from the gallery.")
+        return self.stored[case]
+
+
+class PixelWriter:
+    """Writing side: pictures in any number, one in memory at a time; the index is written last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file: BinaryIO = (folder / BIN).open("wb")
+        self._stored: dict[str, Stored] = {}
+        self._at = 0
+
+    def add(self, case: str, prepared: Prepared) -> None:
+        height, width = prepared.picture.shape[:2]
+        channels = 1 if prepared.picture.ndim == 2 else 3
+        place = Stored(self._at, height, width, channels, prepared.fingerprint, prepared.constant)
+        self._file.write(prepared.picture.tobytes())
+        self._file.write(prepared.thumbnail.tobytes())
+        self._stored[case] = place
+        self._at += place.size + prepared.thumbnail.size
+
+    def close(self) -> None:
+        self._file.close()
+        self.write_index(())
+
+    def write_index(self, near: Sequence[tuple[str, str]]) -> None:
+        """`near`: pairs of cases that look alike, found once, because every later version asks for them again."""
+        places = {
+            case: [at.offset, at.height, at.width, at.channels, at.fingerprint, at.constant]
+            for case, at in self._stored.items()
+        }
+        index: dict[str, Any] = {"schema_version": 1, "cases": places, "near": [list(pair) for pair in near]}
+        write_whole(self.folder / INDEX, json.dumps(index, separators=(",", ":")))
+
+
+def prepare(pixels: Picture) -> Prepared:
+    """From a decoded image to what is stored of it."""
+    pixels = np.ascontiguousarray(pixels)
+    hashed = hashlib.blake2b(np.array(pixels.shape, np.int64).tobytes(), digest_size=8)
+    hashed.update(pixels.data)
+    picture = shrunk(pixels)
+    constant = bool(picture.min() == picture.max())
+    return Prepared(picture, thumbnail(picture), hashed.hexdigest(), constant)
+
+
+def thumbnail(pixels: Picture) -> Picture:
+    """(32, 32) grey, the whole image stretched."""
+    image = Image.fromarray(pixels)
+    grey = image if image.mode == "L" else image.convert("L")
+    return np.asarray(grey.resize((THUMB, THUMB), FILTER, reducing_gap=2.0))
+
+
+def shrunk(pixels: Picture) -> Picture:
+    """Longer side at most 512 px, never enlarged."""
+    height, width = pixels.shape[:2]
+    factor = limits.STORED_SIDE / max(height, width)
+    if factor >= 1:
+        return pixels
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(Image.fromarray(pixels).resize(size, FILTER, reducing_gap=3.0))
+
+
+def stretched(pixels: Picture, channels: int, size: int) -> Picture:
+    """(channels, size, size) uint8. Grey is repeated for three channels; colour becomes luminance for one."""
+    image = Image.fromarray(pixels)
+    if channels == 1 and image.mode == "RGB":
+        image = image.convert("L")
+    if image.size != (size, size):
+        image = image.resize((size, size), FILTER)
+    values = np.asarray(image)
+    if values.ndim == 2:
+        return np.repeat(values[None], channels, axis=0)
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def as_model_sees(image: Picture, spec: InputSpec) -> Picture:
+    """(size, size, 3) uint8: the image after everything but the brightness scaling, for the screen and the overlay.
+
+    A newly dropped image goes the same way as a stored one, by way of at most 512 px.
+    """
+    seen = stretched(shrunk(image), spec.channels, spec.size)
+    return np.ascontiguousarray(np.broadcast_to(seen, (3, spec.size, spec.size)).transpose(1, 2, 0))

@@ -1,0 +1,92 @@
+"""`python -m medtl.consultant HOME`: a warm process that answers questions about finished runs, one JSON line each.
+
+It exists so that the web server never loads torch. Started by `medtl.consulting`, imported by nobody. It ends when its
+standard input closes, so it cannot outlive the server.
+"""
+
+import json
+import sys
+import traceback
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medtl.errors import MedtlError
+from medtl.vocabulary import to_dict
+from medtl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from medtl.prediction import Trained
+
+KEPT = 3  # runs kept in memory
+
+
+class Desk:
+    """Answers; keeps the runs it was asked about last."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._trained: OrderedDict[str, Trained] = OrderedDict()
+
+    def answer(self, question: dict[str, Any]) -> Any:
+        asked = question["ask"]
+        if asked == "warm":
+            import pytorch_grad_cam  # noqa: F401 - loading it is what warming means
+
+            if question.get("run"):
+                self._run(question["run"])
+            return None
+        if asked == "predict":
+            from medtl.prediction import as_message
+
+            answers = self._run(question["run"]).predict([Path(p) for p in question["paths"]], question.get("explain"))
+            return {"predictions": [as_message(answer, self.workspace.spool) for answer in answers]}
+        if asked == "explain":
+            return to_dict(self._run(question["run"]).explain_case(question["case"], question["label"]))
+        if asked == "add-source":
+            from medtl.sources.importing import add_file
+
+            source, match = add_file(self.workspace, Path(question["path"]), question["builder"], question["title"])
+            return {"id": source.id, "report": match.describe()}
+        raise MedtlError(f"The question '{asked}' is not known.")
+
+    def _run(self, run_id: str) -> "Trained":
+        from medtl.prediction import Trained
+
+        if run_id not in self._trained:
+            self._trained[run_id] = Trained(self.workspace, run_id)
+        self._trained.move_to_end(run_id)
+        while len(self._trained) > KEPT:
+            self._trained.popitem(last=False)
+        return self._trained[run_id]
+
+
+def main(home: str) -> None:
+    from medtl.training.device import prepare_process
+
+    workspace = Workspace(home).ensure()
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # a library that prints must not speak between our lines
+    prepare_process()
+    desk = Desk(workspace)
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            said: dict[str, Any] = {"id": question["id"], "answer": desk.answer(question)}
+        except MedtlError as error:
+            said = {"id": question["id"], "error": error.message, "advice": error.advice}
+        except Exception as error:  # noqa: BLE001 - one question that goes wrong must not end the process
+            traceback.print_exc()
+            said = {
+                "id": question["id"],
+                "error": f"Something unexpected went wrong ({type(error).__name__}).",
+                "advice": "Try again; the details are in the log of the app.",
+            }
+        answers.write(json.dumps(said) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m medtl.consultant HOME")
+    main(sys.argv[1])

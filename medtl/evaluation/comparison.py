@@ -1,0 +1,160 @@
+"""Two scores of the same cases: the difference of their AUROCs with its interval, and what may be said of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medtl.errors import BadInput
+from medtl.evaluation import intervals, ranking
+from medtl.evaluation.estimates import auroc_interval, check
+from medtl.evaluation.intervals import FEW
+from medtl.evaluation.resampling import Floats, Ints, Resampling, Weights, percentiles, resample
+from medtl.evaluation.thresholds import positive_index
+from medtl.vocabulary import Estimate, to_dict
+
+Verdict = Literal["helps", "no difference seen", "hurts"]
+CONTROLS = {
+    "thumbnails": "logistic regression on 32 x 32 thumbnails (no source at all)",
+    "from-scratch": "the same network trained from scratch (no source at all)",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The model against a control: the control's own AUROC, the difference (ours minus its), and what that means."""
+
+    run: str | None
+    name: str
+    auroc: Estimate
+    difference: Estimate
+    verdict: Verdict
+    says: str
+
+
+def difference(
+    y: Ints,
+    scores_a: Floats,
+    scores_b: Floats,
+    classes: Sequence[str],
+    positive: str | None,
+    patients: NDArray[np.object_] | None,
+    seed: int = 0,
+    draws: int = 2000,
+) -> Estimate:
+    """AUROC of a minus AUROC of b: each draw of patients scores both, so what is common to them cancels out."""
+    y, _ = check(y, scores_a, classes)
+    at = positive_index(classes, positive) if len(classes) == 2 else None
+    return paired(y, scores_a, scores_b, classes, positive, resample(y, patients, at, seed, draws))[1]
+
+
+def compare(
+    y: Ints,
+    scores: Floats,
+    control_scores: Floats,
+    classes: Sequence[str],
+    positive: str | None,
+    patients: NDArray[np.object_] | None,
+    name: str = "from-scratch",
+    run: str | None = None,
+    seed: int = 0,
+    draws: int = 2000,
+) -> dict[str, Any]:
+    """The model against a control that came later, as control.json holds it."""
+    y, _ = check(y, scores, classes)
+    at = positive_index(classes, positive) if len(classes) == 2 else None
+    resampling = resample(y, patients, at, seed, draws)
+    said: dict[str, Any] = to_dict(against(y, scores, control_scores, classes, positive, resampling, name, run))
+    return said
+
+
+def verdict(estimate: Estimate) -> Verdict:
+    """Of a difference: only an interval wholly on one side of 0 is a proof, and its absence is not one of equality."""
+    if estimate.low > 0:
+        return "helps"
+    return "hurts" if estimate.high < 0 else "no difference seen"
+
+
+def against(
+    y: Ints,
+    scores: Floats,
+    control_scores: Floats,
+    classes: Sequence[str],
+    positive: str | None,
+    resampling: Resampling,
+    name: str = "thumbnails",
+    run: str | None = None,
+) -> Comparison:
+    """The model against a control on the same test cases, with the draws that serve the model's other numbers."""
+    auroc, gap = paired(y, scores, control_scores, classes, positive, resampling)
+    everyone = resampling.units(np.ones(len(y), bool))
+    return Comparison(run, name, auroc, gap, verdict(gap), _says(name, gap, f"{everyone} {resampling.unit}s"))
+
+
+def paired(
+    y: Ints, scores_a: Floats, scores_b: Floats, classes: Sequence[str], positive: str | None, resampling: Resampling
+) -> tuple[Estimate, Estimate]:
+    """(AUROC of b, AUROC of a - AUROC of b); macro averages over one class against the rest for more than two."""
+    (y, a), (_, b) = check(y, scores_a, classes), check(y, scores_b, classes)
+    present = [i for i in range(len(classes)) if 0 < np.sum(y == i) < len(y)]
+    if not present:
+        raise BadInput(
+            "Two models cannot be compared here: the test part holds cases of one class only.",
+            "Bring a cohort whose test part holds at least two classes.",
+        )
+    views = [positive_index(classes, positive)] if len(classes) == 2 else present
+    ranks = [[ranking.rank(y == view, scores[:, view]) for view in views] for scores in (a, b)]
+    whole = _aurocs(ranks, np.ones((len(y), 1), np.float32))[..., 0]  # (2, views)
+    drawn = np.concatenate([_aurocs(ranks, weights) for weights in resampling.chunks()], axis=2)  # (2, views, draws)
+    bounds = [_bounds(y, views, value, one, resampling) for value, one in zip(whole, drawn, strict=True)]
+    value_a, value_b = (float(value) for value in whole.mean(axis=1))
+    low, high = percentiles(drawn[0].mean(axis=0) - drawn[1].mean(axis=0))
+    how, ((low_b, high_b), how_b) = resampling.how, bounds[1]
+    if not high > low or (len(views) == 1 and _fewest(y, views[0], resampling) < FEW):
+        low, high = intervals.square_and_add(value_a, bounds[0][0], value_b, bounds[1][0])
+        how = "square and add, " + (how_b.partition(", ")[2] if how_b.startswith("Newcombe") else "all draws agree")
+    n = len(y)
+    return Estimate("auroc", value_b, low_b, high_b, n, how_b), Estimate("auroc", value_a - value_b, low, high, n, how)
+
+
+def _says(name: str, gap: Estimate, units: str) -> str:
+    control = f"Against {CONTROLS.get(name, name)}: "
+    if verdict(gap) == "no difference seen":
+        more = "higher" if gap.value >= 0 else "lower"
+        return (
+            f"{control}no difference seen on {units} (AUROC {more} by {abs(gap.value):.2f}; "
+            f"the true difference could be {_signed(gap.low)} to {_signed(gap.high)})."
+        )
+    if gap.value > 0:
+        return f"{control}AUROC higher by {gap.value:.2f} ({gap.low:.2f} to {gap.high:.2f}): the source helps here."
+    return f"{control}AUROC lower by {-gap.value:.2f} ({-gap.high:.2f} to {-gap.low:.2f}): the source hurts here."
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def _aurocs(ranks: list[list[ranking.Ranking]], weights: Weights) -> Floats:
+    """(2, views, d): the AUROC of either model in each view; NaN where a draw lacks a class."""
+    return np.stack([[ranking.auroc(*ranking.found(one, weights)) for one in of_model] for of_model in ranks])
+
+
+def _bounds(
+    y: Ints, views: list[int], values: Floats, drawn: Floats, resampling: Resampling
+) -> tuple[intervals.Interval, str]:
+    """Interval of one model's AUROC; of an average where all draws agree, the mean of the classes' bounds."""
+    low, high = percentiles(drawn.mean(axis=0))
+    if len(views) > 1 and high > low:
+        return (low, high), resampling.how
+    each = [
+        auroc_interval(float(value), one, y == view, resampling)
+        for value, one, view in zip(values, drawn, views, strict=True)
+    ]
+    low, high = np.mean([interval for interval, _ in each], axis=0)
+    return (float(low), float(high)), each[0][1]
+
+
+def _fewest(y: Ints, view: int, resampling: Resampling) -> int:
+    return min(resampling.units(y == view), resampling.units(y != view))

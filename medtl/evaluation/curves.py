@@ -1,0 +1,73 @@
+"""The ROC with its band, on a fixed grid, ready to be drawn."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medtl.evaluation import ranking
+from medtl.evaluation.estimates import check
+from medtl.evaluation.intervals import FEW, wilson
+from medtl.evaluation.resampling import Floats, Ints, Resampling, Weights, resample
+from medtl.evaluation.thresholds import positive_index
+
+GRID = np.arange(101) / 100  # false positive rates at which the curve is told
+
+
+def roc(
+    y: Ints,
+    scores: Floats,
+    classes: Sequence[str],
+    positive: str | None,
+    patients: NDArray[np.object_] | None,
+    seed: int = 0,
+    draws: int = 2000,
+) -> dict[str, dict[str, Any]]:
+    """Class -> {fpr (101), tpr, low, high, auroc}: the positive class of two, each against the rest of more."""
+    y, scores = check(y, scores, classes)
+    at = positive_index(classes, positive) if len(classes) == 2 else None
+    return roc_with(y, scores, classes, positive, resample(y, patients, at, seed, draws))
+
+
+def roc_with(
+    y: Ints, scores: Floats, classes: Sequence[str], positive: str | None, resampling: Resampling
+) -> dict[str, dict[str, Any]]:
+    """`roc` from draws made elsewhere. A class of which there is no case, or nothing else, has no curve."""
+    views = [positive_index(classes, positive)] if len(classes) == 2 else range(len(classes))
+    return {
+        classes[view]: _curve(y == view, scores[:, view], resampling)
+        for view in views
+        if 0 < np.sum(y == view) < len(y)
+    }
+
+
+def _curve(has: NDArray[np.bool_], score: Floats, resampling: Resampling) -> dict[str, Any]:
+    order = ranking.rank(has, score)
+    one = np.ones((len(has), 1), np.float32)
+    tpr = _on_grid(order, one)[0]
+    drawn = np.concatenate([_on_grid(order, weights) for weights in resampling.chunks()])  # (draws, 101)
+    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    units = resampling.units(has)
+    too_few = units < FEW
+    for i in np.flatnonzero(((high <= low) | too_few) & (GRID < 1)):  # draws that agree, or say too little
+        low[i], high[i] = wilson(float(tpr[i]) * units, units)
+    return {
+        "fpr": [float(x) for x in GRID],
+        "tpr": [round(float(x), 4) for x in tpr],
+        "low": [round(float(x), 4) for x in low],
+        "high": [round(float(x), 4) for x in high],
+        "auroc": float(ranking.auroc(*ranking.found(order, one))[0]),
+    }
+
+
+def _on_grid(order: ranking.Ranking, weights: Weights) -> Floats:
+    """(d, 101) true positive rates; on a vertical piece of the curve its upper end."""
+    true, false = (np.ascontiguousarray(one.T, float) for one in ranking.found(order, weights))  # (d, g)
+    return np.stack([_interpolate(t, f) for t, f in zip(true, false, strict=True)])
+
+
+def _interpolate(true: Floats, false: Floats) -> Floats:
+    if not (true[-1] and false[-1]):  # a draw of one kind only has no curve
+        return np.full(len(GRID), np.nan)
+    return np.asarray(np.interp(GRID, np.append(0.0, false / false[-1]), np.append(0.0, true / true[-1])))

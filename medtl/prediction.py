@@ -1,0 +1,158 @@
+"""Asking a finished run: scores for new images or stored cases, with the gate, the set of classes and the heat map."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medtl.cohorts import images
+from medtl.cohorts import library as cohorts
+from medtl.cohorts.pixels import Pixels, shrunk
+from medtl.errors import BadInput, MedtlError
+from medtl.evaluation import conformal, thresholds
+from medtl.explanation import neighbours
+from medtl.explanation.overlay import overlay
+from medtl.runs import results, store
+from medtl.sources import library as sources
+from medtl.vocabulary import Cohort, HeatMap, Source, Threshold, to_dict
+from medtl.workspace import Workspace
+
+UNLIKE = "It does not look like the images this model was trained on; do not rely on its score."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one image. `accepted` False: it does not look like the training images, and `why_not` says so.
+
+    `set` holds every class that could not be ruled out at the error the run states; `picture` the image as it was read
+    (uint8, longer side at most 512). A file that cannot be read has `why_not` and nothing else.
+    """
+
+    file: str
+    predicted: str | None
+    scores: dict[str, float]
+    set: tuple[str, ...]
+    accepted: bool
+    why_not: str | None
+    nearest: tuple[tuple[str, float], ...] = ()
+    explanation: HeatMap | None = None
+    picture: np.ndarray | None = None
+
+
+class Trained:
+    """A finished run, loaded and ready to be asked. Holds the network in memory."""
+
+    def __init__(self, workspace: Workspace, run_id: str) -> None:
+        from medtl.sources.weights import load_trained
+        from medtl.training import device as devices
+        from medtl.training.inference import Eye
+
+        folder = store.folder(workspace, run_id)
+        self.result = results.load(folder)
+        self.source: Source = sources.from_run(folder)
+        self.cohort: Cohort = cohorts.load(workspace, self.result.recipe.cohort)
+        self.classes = self.cohort.classes
+        self.cohort_folder = workspace.cohort(self.cohort.id)
+        self.network = load_trained(self.source, len(self.classes))
+        # One image at a time is as quick on the CPU, and a GPU may be busy training.
+        self.device = devices.choose("cpu")
+        self.eye = Eye(self.network, self.source.input, self.device)
+        self.neighbours = neighbours.load(self.result.folder)
+        content = json.loads((self.result.folder / results.ESTIMATES).read_text("utf-8"))
+        self.set_limit: float = content.get("set_limit", 0.0)
+        self.threshold: Threshold = self.result.threshold or Threshold(None, "tune", "")
+
+    def predict(self, paths: list[Path], explain: str | None = None) -> list[Answer]:
+        """Answers in the order of `paths`. `explain` names a class, or "predicted", to add a heat map for."""
+        if explain and explain != "predicted" and explain not in self.classes:
+            raise BadInput(f"This run knows no class '{explain}'.", f"Its classes: {', '.join(self.classes)}.")
+        return [self._one(path, explain) for path in paths]
+
+    def explain_case(self, case_id: str, label: str) -> HeatMap:
+        """The heat map of a stored case for one class."""
+        if label not in self.classes:
+            raise BadInput(f"This run knows no class '{label}'.", f"Its classes: {', '.join(self.classes)}.")
+        return self._map(Pixels(self.cohort_folder).image(case_id), label)
+
+    def _one(self, path: Path, explain: str | None) -> Answer:
+        from medtl.modalities.image import pictures_for
+        from medtl.training.inference import head_scores
+
+        try:
+            picture = shrunk(images.read(path).pixels)
+        except MedtlError as error:
+            return Answer(path.name, None, {}, (), False, str(error))
+        pixels = pictures_for([picture], self.source.input)
+        features = self.eye.features(pixels.__getitem__, np.array([0]))
+        scores = head_scores(self.network.head, features)
+        called = int(thresholds.calls(scores, self.threshold, self.classes, self.cohort.positive)[0])
+        nearest, distance = self.neighbours.nearest(features[0])
+        accepted = self.neighbours.accepts(distance)
+        predicted = self.classes[called]
+        return Answer(
+            file=path.name,
+            predicted=predicted,
+            scores={name: round(float(score), 6) for name, score in zip(self.classes, scores[0], strict=True)},
+            set=tuple(self.classes[i] for i in conformal.members(scores[0], self.set_limit)),
+            accepted=accepted,
+            why_not=None if accepted else UNLIKE,
+            nearest=tuple(nearest),
+            explanation=self._map(picture, predicted if explain == "predicted" else explain) if explain else None,
+            picture=picture,
+        )  # fmt: skip
+
+    def _map(self, picture: np.ndarray, label: str) -> HeatMap:
+        from medtl.explanation.gradcam import explain
+        from medtl.modalities.image import pictures_for
+        from medtl.training.tensors import to_input
+
+        x = to_input(pictures_for([picture], self.source.input), self.source.input, self.device.where)
+        return explain(self.network, x, self.classes.index(label), label)
+
+
+def as_dict(answer: Answer, out: Path | None = None) -> dict[str, Any]:
+    """The answer as `predict` prints it. With `out`, picture and overlay are written there as PNG."""
+    said: dict[str, Any] = {
+        "file": answer.file,
+        "predicted": answer.predicted,
+        "scores": answer.scores,
+        "set": list(answer.set),
+        "accepted": answer.accepted,
+        "why_not": answer.why_not,
+        "nearest": [{"case": case, "distance": round(distance, 4)} for case, distance in answer.nearest],
+        "explanation": None,
+    }
+    if answer.explanation is not None:
+        said["map"] = {key: value for key, value in to_dict(answer.explanation).items() if key != "values"}
+        if out is not None and answer.explanation.state == "ok" and answer.picture is not None:
+            said["explanation"] = str(_write_overlay(answer.picture, answer.explanation, out, answer.file))
+    return said
+
+
+def _write_overlay(picture: np.ndarray, heat_map: HeatMap, out: Path, name: str) -> Path:
+    from PIL import Image
+
+    out.mkdir(parents=True, exist_ok=True)
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(name).stem)[:80] or "image"
+    path = out / f"{stem}-where-it-looked.png"
+    number = 2
+    while path.exists():  # two images of one name, or an earlier answer: nothing is overwritten
+        path, number = out / f"{stem}-where-it-looked-{number}.png", number + 1
+    Image.fromarray(overlay(picture, np.array(heat_map.values))).save(path)
+    return path
+
+
+def as_message(answer: Answer, spool: Path) -> dict[str, Any]:
+    """The answer for the screen: the map as numbers, the picture as a PNG in `spool`."""
+    from PIL import Image
+
+    said = as_dict(answer) | {"explanation": to_dict(answer.explanation) if answer.explanation else None}
+    said["picture"] = None
+    if answer.picture is not None:
+        with tempfile.NamedTemporaryFile(dir=spool, prefix="picture-", suffix=".png", delete=False) as file:
+            Image.fromarray(answer.picture).save(file, format="PNG")
+        said["picture"] = file.name
+    return said

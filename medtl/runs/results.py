@@ -1,0 +1,216 @@
+"""What a run found, read from its result folder. Computes nothing: every number was written once, by the worker."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medtl.errors import MedtlError, NotReady
+from medtl.runs import events, status, store
+from medtl.vocabulary import Estimate, Recipe, Threshold
+from medtl.workspace import Workspace
+
+ESTIMATES = "estimates.json"
+CURVES = "curves.json"
+CONTROL = "control.json"
+PREDICTIONS = "predictions.csv"
+COLUMNS = ("case", "patient", "part", "label", "predicted")
+SCORE = "score_"
+# A spreadsheet takes a cell that begins so for a formula; such a cell (and one that begins with ') gets a ' in front.
+RISKY = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+@dataclass(frozen=True)
+class Control:
+    """What the run is measured against: its own AUROC and ours minus its, with the verdict in a word and a sentence."""
+
+    run: str | None
+    name: str
+    auroc: Estimate | None
+    difference: Estimate
+    verdict: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts on the test part: row = reference, column = model, both in the order of `classes`."""
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything the Trust page draws. `curves` is curves.json as it is; `small_test` is None when n suffices."""
+
+    folder: Path
+    recipe: Recipe
+    estimates: tuple[Estimate, ...]
+    threshold: Threshold | None
+    control: Control | None
+    confusion: Confusion | None
+    sentence: str
+    small_test: str | None
+    notes: tuple[str, ...]
+    seconds: Mapping[str, float]
+    peak_memory_mb: float | None
+    device: str
+    parts: Mapping[str, Mapping[str, int | None]]
+    curves: Mapping[str, Any]
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+    def estimate(self, name: str) -> Estimate | None:
+        return next((estimate for estimate in self.estimates if estimate.name == name), None)
+
+
+@dataclass(frozen=True)
+class PredictionRow:
+    """One line of predictions.csv. `scores` maps class to score in the order of the columns (sum 1)."""
+
+    case: str
+    patient: str | None
+    part: str
+    label: str
+    predicted: str
+    scores: Mapping[str, float]
+
+
+def load(folder: Path) -> Result:
+    """The result, or NotReady while there is none. A from-scratch control that ended later replaces the cheap one."""
+    content = _content(folder)
+    place = folder / store.RESULT
+    curves = store.read_json(place / CURVES, "result") if (place / CURVES).exists() else {}
+    confusion, threshold = content.get("confusion"), content.get("threshold")
+    return Result(
+        folder=place,
+        recipe=store.recipe(folder),
+        estimates=tuple(store.known(Estimate, one, "result") for one in content.get("estimates", ())),
+        threshold=store.known(Threshold, threshold, "result") if threshold else None,
+        control=_control(content.get("control")),
+        confusion=_confusion(confusion) if confusion else None,
+        sentence=content.get("sentence") or "",
+        small_test=content.get("small_test"),
+        notes=tuple(content.get("notes") or ()),
+        seconds=content.get("seconds") or {},
+        peak_memory_mb=content.get("peak_memory_mb"),
+        device=content.get("device") or "",
+        parts=content.get("parts") or {},
+        curves=curves,
+    )
+
+
+def describe(ws: Workspace, run_id: str) -> dict[str, Any]:
+    """A run as `train` and `show` print it, whatever its status; what isn't known yet is empty or null."""
+    folder = store.folder(ws, run_id)
+    recipe = store.recipe(folder)
+    now = status.progress(folder)
+    told = status.last_attempt(events.read(folder, skip=("step", "phase", "epoch")))
+    started = next((event for event in reversed(told) if event["event"] == "started"), {})
+    content = _content(folder) if (folder / store.RESULT).is_dir() else {}
+    return {
+        "run": recipe.run,
+        "title": recipe.title,
+        "status": now.status,
+        "says": now.says,
+        "cohort": recipe.cohort,
+        "source": recipe.source,
+        "strategy": recipe.strategy,
+        "settings": dict(recipe.settings),
+        "device": content.get("device") or started.get("device") or recipe.device,
+        "seed": recipe.seed,
+        "created": recipe.created,
+        "control_for": recipe.control_for,
+        "seconds": content.get("seconds") or {},
+        "peak_memory_mb": content.get("peak_memory_mb"),
+        "parts": content.get("parts") or {},
+        "estimates": content.get("estimates") or [],
+        "threshold": content.get("threshold"),
+        "control": content.get("control"),
+        "confusion": content.get("confusion"),
+        "sentence": content.get("sentence"),
+        "small_test": content.get("small_test"),
+        "notes": [*now.notes, *(content.get("notes") or ())],
+        "message": now.message,
+        "advice": now.advice,
+    }
+
+
+def headline(folder: Path) -> tuple[Estimate | None, float | None, str]:
+    """AUROC, seconds in all, and what is wrong with the result, if anything: for the list of runs."""
+    if not (folder / store.RESULT).is_dir():
+        return None, None, ""
+    try:
+        content = _content(folder)
+        found = [store.known(Estimate, e, "result") for e in content.get("estimates", ()) if e.get("name") == "auroc"]
+        return (found[0] if found else None), (content.get("seconds") or {}).get("total"), ""
+    except MedtlError as error:
+        return None, None, str(error)
+
+
+def predictions(folder: Path) -> tuple[PredictionRow, ...]:
+    """Every scored case of the tune and the test part."""
+    path = folder / store.RESULT / PREDICTIONS
+    if not path.exists():
+        raise NotReady("This run has no predictions yet.", "Wait until it has finished.")
+    with path.open(newline="", encoding="utf-8") as file:
+        return tuple(_row(line) for line in csv.DictReader(file))
+
+
+def write_predictions(path: Path, classes: Sequence[str], rows: Iterable[PredictionRow]) -> None:
+    """Write `rows` so that `predictions` reads the same back and a spreadsheet never runs a cell as a formula."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow([*COLUMNS, *(f"{SCORE}{name}" for name in classes)])
+        for row in rows:
+            words = (row.case, row.patient or "", row.part, row.label, row.predicted)
+            out.writerow([*map(_safe, words), *(f"{row.scores[name]:.6g}" for name in classes)])
+
+
+def _content(folder: Path) -> dict[str, Any]:
+    place = folder / store.RESULT
+    if not place.is_dir():
+        raise NotReady(
+            "This run has no result yet.", "Wait until it has finished, or see on the Train page why it ended."
+        )
+    content = store.read_json(place / ESTIMATES, "result")
+    if (place / CONTROL).exists():
+        content["control"] = store.read_json(place / CONTROL, "control")
+    return content
+
+
+def _control(content: Mapping[str, Any] | None) -> Control | None:
+    if not content:
+        return None
+    numbers = {
+        name: store.known(Estimate, content[name], "control") if content.get(name) else None
+        for name in ("auroc", "difference")
+    }
+    return store.known(Control, {"run": None, "says": "", "verdict": "", **content, **numbers}, "control")
+
+
+def _confusion(content: Mapping[str, Any]) -> Confusion:
+    return Confusion(tuple(content["classes"]), tuple(tuple(row) for row in content["counts"]))
+
+
+def _row(line: Mapping[str, str]) -> PredictionRow:
+    try:
+        words = {name: _unsafe(line[name]) for name in COLUMNS}
+        scores = {name.removeprefix(SCORE): float(text) for name, text in line.items() if name.startswith(SCORE)}
+    except (KeyError, TypeError, ValueError) as error:
+        raise MedtlError("The predictions of this run are damaged.", "Delete the run and start it again.") from error
+    return PredictionRow(
+        words["case"], words["patient"] or None, words["part"], words["label"], words["predicted"], scores
+    )
+
+
+def _safe(text: str) -> str:
+    return f"'{text}" if text.startswith(RISKY) else text
+
+
+def _unsafe(text: str) -> str:
+    return text[1:] if text.startswith("'") else text

@@ -1,0 +1,107 @@
+"""All sources a user can pick: shipped, imported, finished runs, torchvision's. Lists and deletes; no torch."""
+
+import re
+import shutil
+from pathlib import Path
+
+from medtl.catalogue import Catalogue
+from medtl.errors import BadInput, NotFound
+from medtl.sources import cards
+from medtl.sources.builders import BUILDERS, Builder
+from medtl.vocabulary import Card, Source
+from medtl.workspace import SHIPPED_SOURCES, Workspace
+
+_IMAGENET_LIMITS = (
+    "Learned on photographs of everyday things, in colour. Grey images are shown to it three times over. ImageNet's "
+    "images carry terms of their own (research); whether they reach the weights is unsettled."
+)
+
+
+def sources(workspace: Workspace) -> Catalogue[Source]:
+    """Every source in the order of the screen: shipped first, then the user's own, runs, and torchvision's."""
+    found = [*_in(SHIPPED_SOURCES, "shipped"), *_in(workspace.sources, "imported"), *_runs(workspace)]
+    found += [_published(builder, workspace) for builder in BUILDERS]
+    return Catalogue("source", *found)
+
+
+def from_run(run_folder: Path) -> Source:
+    """A finished run as a source. Raises BadInput when it has no readable result."""
+    return cards.read(run_folder / "result", "run", id=run_folder.name)
+
+
+def delete(workspace: Workspace, id: str) -> int:
+    """Delete an imported source; returns the bytes freed. Shipped and published sources cannot be deleted."""
+    if not (id in sources(workspace) and sources(workspace)[id].origin == "imported"):
+        raise NotFound(
+            f"There is no imported source called '{id}'.", "Only sources you added yourself can be deleted here."
+        )
+    folder = workspace.source(id)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    shutil.rmtree(folder)
+    return size
+
+
+def slug(title: str, taken: Catalogue[Source]) -> str:
+    """An id made from a title: lower case, digits and dashes, not yet taken."""
+    base = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40] or "source"
+    id, number = base, 2
+    while id in taken:
+        id, number = f"{base}-{number}", number + 1
+    return id
+
+
+def _in(parent: Path, origin: str) -> list[Source]:
+    folders = sorted(folder.parent for folder in parent.glob(f"*/{cards.CARD}"))
+    return [source for folder in folders if (source := _readable(folder, origin)) is not None]
+
+
+def _runs(workspace: Workspace) -> list[Source]:
+    folders = sorted((f.parent.parent for f in workspace.runs.glob(f"*/result/{cards.CARD}")), reverse=True)
+    found = []
+    for folder in folders:
+        try:
+            found.append(from_run(folder))
+        except BadInput:
+            continue  # the Library shows the run itself as damaged
+    return found
+
+
+def _readable(folder: Path, origin: str) -> Source | None:
+    """The source, or one that says what is wrong with its card; a bad card must not hide the others."""
+    try:
+        return cards.read(folder, origin, id=folder.name)  # type: ignore[arg-type]
+    except BadInput as error:
+        builder = BUILDERS["mobilenet_v2"]
+        return Source(
+            card=Card(folder.name, folder.name, "This source cannot be read."),
+            builder=builder.id, input=builder.input, outline=builder.outline,
+            origin=origin,  # type: ignore[arg-type]
+            trained_on="unknown", cases="unknown", labels=(), licence="unknown",
+            available=False, why_not=str(error), on_disk=False,
+        )  # fmt: skip
+
+
+def _published(builder: Builder, workspace: Workspace) -> Source:
+    here = (workspace.weights / builder.file).exists()
+    return Source(
+        card=Card(
+            id=builder.id.replace("_", "-") + "-imagenet",
+            title=f"Everyday photos (ImageNet), {builder.title}",
+            says=f"Knows shapes and textures from 1.3 million photographs of everyday things. {builder.says}",
+            reference=builder.reference,
+            limits=_IMAGENET_LIMITS,
+        ),
+        builder=builder.id,
+        input=builder.input,
+        outline=builder.outline,
+        origin="torchvision",
+        trained_on="ImageNet-1k: photographs of animals, plants, food, things and scenes",
+        cases="1,281,167 photographs",
+        labels=("1,000 everyday things",),
+        licence="BSD-3-Clause (torchvision); see the limits for ImageNet's own terms",
+        attribution=f"Weights {builder.weights} of torchvision",
+        sha256=builder.file,  # its name ends in the hash, which is checked at every use
+        size_mb=builder.size_mb,
+        on_disk=here,
+        why_not="" if here else f"Fetched over the network on first use ({builder.size_mb:.0f} MB, hash checked).",
+    )

@@ -1,0 +1,134 @@
+"""From choices to a run: checks that it can be carried out, writes the recipe, starts the worker. No torch."""
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import medtl
+from medtl import strategies
+from medtl.cohorts import library as cohorts
+from medtl.errors import BadInput, NotReady
+from medtl.runs import launch as launching
+from medtl.runs import store
+from medtl.sources import library as sources
+from medtl.vocabulary import Cohort, Recipe
+from medtl.workspace import Workspace
+
+Control = Literal["thumbnails", "from-scratch"]
+_NEEDED = ("torch", "torchvision", "numpy", "scikit-learn", "pydicom", "grad-cam", "streamlit")
+
+
+def start(
+    workspace: Workspace,
+    cohort_id: str,
+    source_id: str,
+    strategy_id: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    control: Control = "thumbnails",
+    control_for: str = "",
+    title: str | None = None,
+    launch: bool = True,
+) -> str:
+    """Make a run and start it; returns its id. "auto" is allowed for source and strategy.
+
+    With `control="from-scratch"` a second run of the same network without the source is queued behind it, whose result
+    replaces the cheap control. Raises MedtlError with the sentence of what is missing.
+    """
+    cohort = cohorts.load(workspace, cohort_id)
+    why = why_not(cohort)
+    if why:
+        raise NotReady(*why)
+    known = sources.sources(workspace)
+    if "auto" in (source_id, strategy_id):
+        advice = strategies.recommend(cohort, known)
+        source_id = advice.source if source_id == "auto" else source_id
+        strategy_id = advice.strategy if strategy_id == "auto" else strategy_id
+    source = known[source_id]
+    if not source.available:
+        raise NotReady(f"The source '{source.title}' cannot be used: {source.why_not}", "Choose another source.")
+    strategy = strategies.make(strategy_id, settings)
+    reason = strategy.why_not(source, cohort)
+    if reason:
+        raise BadInput(reason, "Choose another strategy, or change its settings.")
+    if device not in ("auto", "cpu", "cuda"):
+        raise BadInput(f"The device '{device}' is not known.", "Choose auto, cpu or cuda.")
+    recipe = Recipe(
+        run=store.new_id(),
+        title=title or f"{cohort.title}: {strategy.card.title.lower()}, {source.title}",
+        cohort=cohort.id,
+        source=source.id,
+        source_sha256=source.sha256,
+        strategy=strategy.id,
+        settings={s.name: getattr(strategy, s.name) for s in strategies.settings_of(type(strategy))},
+        seed=seed,
+        device=device,
+        control=control,
+        control_for=control_for,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+    )
+    folder = store.create(workspace, recipe)
+    if launch:
+        launching.launch(folder)
+    if control == "from-scratch" and not strategy.forgets_source:
+        start_control(workspace, recipe.run, launch=launch)
+    return recipe.run
+
+
+def start_control(workspace: Workspace, run_id: str, launch: bool = True) -> str:
+    """Queue the from-scratch control of a run: the same network, split and seed, nothing transferred."""
+    recipe = store.recipe(store.folder(workspace, run_id))
+    for other in store.runs(workspace):
+        if other.control_for == run_id and other.status in ("waiting", "running", "finished"):
+            return other.id
+    cohort = cohorts.load(workspace, recipe.cohort)
+    return start(
+        workspace,
+        recipe.cohort,
+        recipe.source,
+        "from-scratch",
+        seed=recipe.seed,
+        device=recipe.device,
+        control_for=run_id,
+        title=f"{cohort.title}: from scratch (control)",
+        launch=launch,
+    )
+
+
+def resume(workspace: Workspace, run_id: str) -> None:
+    """Carry on a run that was interrupted, stopped or failed, from its last checkpoint."""
+    folder = store.folder(workspace, run_id)
+    if (folder / store.RESULT).is_dir():
+        raise NotReady("This run has a result already.", "Start a new run to train again.")
+    store.requeue(folder)
+    launching.launch(folder)
+
+
+def why_not(cohort: Cohort) -> tuple[str, str] | None:
+    """Why this cohort cannot be trained on yet: a message and what to do, or None when it can."""
+    if cohort.blocks:
+        finding = cohort.blocks[0]
+        return finding.message, finding.advice
+    for part in ("train", "tune", "test"):
+        if not getattr(cohort.split, part):
+            return (
+                f"The {part} part of this cohort is empty.",
+                "Add more patients, or give a split that has cases in all three parts.",
+            )
+    return None
+
+
+def versions() -> dict[str, str]:
+    """What the run was made with; enough for another engineer to build the same environment."""
+    found = {"medtl": medtl.__version__, "python": platform.python_version()}
+    for name in _NEEDED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # the engine works without the screen's packages
+    return found

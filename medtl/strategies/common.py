@@ -1,0 +1,50 @@
+"""Settings that several strategies share, defined once so that they mean the same everywhere."""
+
+from typing import Any
+
+from medtl.strategies.strategy import setting
+
+# Values of C for the head on cached features; on standardised features small values win on small cohorts.
+STRENGTHS = tuple(10 ** (exponent / 2) for exponent in range(-8, 3))
+
+
+def epochs(default: int) -> Any:
+    return setting(default, "Epochs", "How often every training case is seen, at most.", low=1, high=100)
+
+
+def rate(default: float) -> Any:
+    help = "How far the weights move at each step. Too high forgets the source, too low learns nothing."
+    return setting(default, "Learning rate", help, low=1e-6, high=1e-1)
+
+
+def batch() -> Any:
+    return setting(32, "Batch", "Cases averaged for one step of the weights.", low=1, high=256, unit="cases")
+
+
+def patience(default: int) -> Any:
+    help = "Training ends when the tuning part has not improved for this many epochs."
+    return setting(default, "Patience", help, low=1, high=100, unit="epochs")
+
+
+def augment() -> Any:
+    help = (
+        "Small changes to each picture while training, so that little data goes further. 'mild': turned up to 10 "
+        "degrees, scaled and shifted a little, brightness and contrast varied. 'with flips' also mirrors left and "
+        "right: not where the side matters."
+    )
+    return setting("mild", "Augmentation", help, choices=("none", "mild", "with flips"))
+
+
+def balance() -> Any:
+    help = (
+        "'balanced' lets each class weigh the same however many cases it has; scores then no longer follow prevalence."
+    )
+    return setting("as they are", "Class weights", help, choices=("as they are", "balanced"))
+
+
+def batchnorm(default: str) -> Any:
+    help = (
+        "'keep' leaves the running statistics of the source as they are, the safe choice for small cohorts and small "
+        "batches; 'adapt' lets them follow your images."
+    )
+    return setting(default, "Batch-norm statistics", help, choices=("keep", "adapt"))

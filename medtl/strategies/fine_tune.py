@@ -1,0 +1,58 @@
+"""Full fine-tuning: the fitted head first, then everything moves, early layers slower."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from medtl.strategies import common
+from medtl.strategies.linear_probe import fit_head
+from medtl.strategies.strategy import Strategy, setting
+from medtl.vocabulary import Card, NewHead, Outline, Plan, Rate, Train
+
+
+@dataclass(frozen=True)
+class FineTune(Strategy):
+    card: ClassVar[Card] = Card(
+        id="fine-tune",
+        title="Adapt the whole network",
+        says="Starts from the fitted last layer, then lets every layer adapt to your images, early layers slower. "
+        "Pays off with a few hundred cases or more; wants a GPU, or patience.",
+        reference="Kumar et al. 2022, arXiv:2202.10054 (head first, then all); Howard and Ruder 2018, "
+        "arXiv:1801.06146 section 3.2 (smaller rates for earlier layers)",
+        limits="Can forget what the source knew, and can learn shortcuts; on small cohorts it is often no better than "
+        "training only the last layer. The tuning part decides when to stop, and keeps the fitted head alone if "
+        "nothing improves on it.",
+    )
+    epochs: int = common.epochs(10)
+    rate: float = common.rate(3e-4)
+    earlier_slower: float = setting(
+        0.4,
+        "Earlier layers slower by",
+        "Each stage nearer to the input gets this share of the next one's rate.",
+        low=0.05,
+        high=1.0,
+    )
+    augmentation: str = common.augment()
+    batch_norm: str = common.batchnorm("keep")
+    class_weights: str = common.balance()
+    batch: int = common.batch()
+    patience: int = common.patience(4)
+
+    def plan(self, outline: Outline, classes: int) -> Plan:
+        balanced = self.class_weights == "balanced"
+        last = len(outline.stages) - 1
+        rates = [Rate(s.name, self.rate * self.earlier_slower ** (last - i)) for i, s in enumerate(outline.stages)]
+        return (
+            NewHead(f"Put a new last layer on the source, one output for each of your {classes} classes."),
+            fit_head(balanced),
+            Train(
+                says=f"Then let all {len(outline.stages)} stages adapt, up to {self.epochs} epochs, early stages "
+                "slower; keep the moment at which the tuning part looks best.",
+                epochs=self.epochs,
+                rates=(*rates, Rate("head", self.rate)),
+                batch=self.batch,
+                augment=self.augmentation,
+                patience=self.patience,
+                adapt_batchnorm=self.batch_norm == "adapt",
+                balanced=balanced,
+            ),
+        )

@@ -1,0 +1,37 @@
+"""Linear probe: the source stays frozen, only a well-fitted head is learned, on features computed once."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from medtl.strategies import common
+from medtl.strategies.strategy import Strategy
+from medtl.vocabulary import Card, NewHead, Outline, Plan, Solve
+
+
+@dataclass(frozen=True)
+class LinearProbe(Strategy):
+    card: ClassVar[Card] = Card(
+        id="linear-probe",
+        title="Train only the last layer",
+        says="Keeps the source exactly as it is and learns only how to weigh what it already sees. Seconds, steady on "
+        "few cases, and the reference every other strategy has to beat.",
+        reference="Alain and Bengio 2016, arXiv:1610.01644; logistic regression on frozen features",
+        limits="Cannot learn to see what the source never learned to see; falls behind on large cohorts whose images "
+        "are unlike the source's.",
+    )
+    class_weights: str = common.balance()
+
+    def plan(self, outline: Outline, classes: int) -> Plan:
+        return (
+            NewHead(f"Put a new last layer on the source, one output for each of your {classes} classes."),
+            fit_head(self.class_weights == "balanced"),
+        )
+
+
+def fit_head(balanced: bool) -> Solve:
+    return Solve(
+        says="Look at every image once with the frozen source, then fit the last layer (regularised logistic "
+        "regression); how strongly to regularise is chosen on the tuning part.",
+        strengths=common.STRENGTHS,
+        balanced=balanced,
+    )

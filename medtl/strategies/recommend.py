@@ -1,0 +1,54 @@
+"""Which source and strategy to begin with, and why, in a sentence each. Knows counts and cards, measures nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from medtl.vocabulary import Case, Cohort, Source
+
+# Below this many training cases per class full fine-tuning rarely beats a well-fitted last layer (methods.md 1 and 4).
+ENOUGH_PER_CLASS = 200
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Ids, with the reason for each. Both may be overruled."""
+
+    source: str
+    strategy: str
+    says_source: str
+    says_strategy: str
+
+
+def recommend(cohort: Cohort, sources: Iterable[Source]) -> Recommendation:
+    """A source that can be used at once, and the strategy to see first on it."""
+    usable = [s for s in sources if s.available and s.modality == cohort.modality]
+    here = [s for s in usable if s.on_disk and s.origin != "run"] or [s for s in usable if s.on_disk] or usable
+    source = _source(cohort, here)
+    fewest = min((sum(c.label == k for c in _train(cohort)) for k in cohort.classes), default=0)
+    why = (
+        f"With {fewest} training cases in the smallest class we keep the source as it is and train only the last "
+        "layer: it takes seconds and is steady on few cases."
+        if fewest < ENOUGH_PER_CLASS
+        else f"Train only the last layer first: it takes seconds and sets the bar. With {fewest} training cases in the "
+        "smallest class, adapting the whole network may then be worth its time."
+    )
+    return Recommendation(source[0], "linear-probe", source[1], why)
+
+
+def _source(cohort: Cohort, here: list[Source]) -> tuple[str, str]:
+    """An imported or fetched general network before a narrow one: its features are the broader start."""
+    for origin, reason in (
+        ("imported", "It is a source you added yourself, and it can be used at once."),
+        ("torchvision", "General features learned from over a million photographs; the file is already here."),
+        ("shipped", "It comes with MedTL, works without a network, and was itself trained on medical images."),
+    ):
+        for source in here:
+            if source.origin == origin:
+                return source.id, f"{reason} Which source suits your images best is only known by trying."
+    first = here[0]
+    return first.id, f"{first.why_not} Which source suits your images best is only known by trying.".strip()
+
+
+def _train(cohort: Cohort) -> list[Case]:
+    train = set(cohort.split.train)
+    return [case for case in cohort.cases if case.id in train]

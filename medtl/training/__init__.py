@@ -1,0 +1,1 @@
+"""Carrying out plans: devices, batches, the feature cache, the head, the loop. `machine` and `cost` need no torch."""

@@ -1,0 +1,76 @@
+"""The feature cache: what a frozen source sees in a picture is worked out once, by content, and kept on disk.
+
+Letters: n cases, D features.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from medtl.vocabulary import InputSpec
+
+# Raise when decoding or resizing changes what a network is shown: old rows are then no longer found.
+PREPARATION = 1
+
+
+class FeatureCache:
+    """Rows of (D,) float32 under the content hash of their image, for one source and one preparation.
+
+    Every addition is a file of its own, written beside and renamed, so that runs may add at the same time and a crash
+    leaves nothing half-written. The folder may be deleted at any time.
+    """
+
+    def __init__(self, root: Path, source_sha256: str, spec: InputSpec) -> None:
+        said = json.dumps([source_sha256, PREPARATION, spec.channels, spec.size, spec.mean, spec.std])
+        self.folder = root / hashlib.sha256(said.encode()).hexdigest()[:24]
+
+    def load(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        """The rows known for these content hashes. A damaged file is left out (its rows are worked out anew)."""
+        wanted, found = set(keys), {}
+        for file in sorted(self.folder.glob("*.npz")):
+            try:
+                with np.load(file, allow_pickle=False) as block:
+                    rows = {key: i for i, key in enumerate(block["keys"].tolist()) if key in wanted}
+                    if rows:
+                        values = block["features"]
+                        found.update({key: values[i] for key, i in rows.items()})
+            except (OSError, ValueError, KeyError, EOFError):
+                file.unlink(missing_ok=True)
+        return found
+
+    def add(self, keys: Sequence[str], features: np.ndarray) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = uuid.uuid4().hex
+        temporary = self.folder / f".{name}.part"
+        with temporary.open("wb") as out:
+            np.savez(out, keys=np.array(list(keys)), features=features.astype(np.float32))
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, self.folder / f"{name}.npz")
+
+
+def cached(
+    cache: FeatureCache | None,
+    keys: Sequence[str],
+    compute: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """(n, D) features in the order of `keys`; `compute(indices)` gives the rows that the cache does not know.
+
+    Images of identical bytes share a row and are computed once.
+    """
+    known = cache.load(keys) if cache else {}
+    first: dict[str, int] = {}
+    for i, key in enumerate(keys):
+        if key not in known:
+            first.setdefault(key, i)
+    if first:
+        rows = compute(np.fromiter(first.values(), dtype=np.int64))
+        if cache and len(rows) == len(first):
+            cache.add(list(first), rows)
+        known.update(zip(first, rows, strict=True))
+    return np.stack([known[key] for key in keys])

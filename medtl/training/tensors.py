@@ -1,0 +1,67 @@
+"""From stored pixels to what a network is shown, and the small changes made to it while training.
+
+Letters: B cases, C channels, S pixels a side.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from medtl.vocabulary import InputSpec
+
+
+def to_input(pixels: np.ndarray, spec: InputSpec, device: torch.device) -> Tensor:
+    """(B, 1 or 3, S, S) uint8 -> (B, spec.channels, S, S) float32, normalised as the source wants, channels-last."""
+    return normalise(to_unit(pixels, spec, device), spec)
+
+
+def to_unit(pixels: np.ndarray, spec: InputSpec, device: torch.device) -> Tensor:
+    """(B, 1 or 3, S, S) uint8 -> (B, spec.channels, S, S) float32 in [0, 1]; grey is repeated for colour."""
+    x = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).float().div_(255)
+    if x.shape[1] == 1 and spec.channels == 3:
+        x = x.expand(-1, 3, -1, -1)
+    elif x.shape[1] == 3 and spec.channels == 1:
+        x = x.mul(x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return x
+
+
+def normalise(x: Tensor, spec: InputSpec) -> Tensor:
+    """(B, C, S, S) in [0, 1] -> (x - mean) / std per channel."""
+    mean = x.new_tensor(spec.mean[: spec.channels]).view(1, -1, 1, 1)
+    std = x.new_tensor(spec.std[: spec.channels]).view(1, -1, 1, 1)
+    return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def augment(x: Tensor, kind: str, generator: torch.Generator) -> Tensor:
+    """(B, C, S, S) in [0, 1] -> the same, a little changed: "none", "mild" or "with flips".
+
+    Turned up to 10 degrees, scaled 0.9 to 1.1, shifted up to 5 %, brightness and contrast up to 15 %; what comes in
+    from outside repeats the border. "with flips" also mirrors left and right half of the time.
+    """
+    if kind == "none":
+        return x
+    n = len(x)
+
+    def uniform(low: float, high: float) -> Tensor:
+        return (torch.rand(n, generator=generator) * (high - low) + low).to(x.device)
+
+    angle, scale = uniform(-10, 10) * (math.pi / 180), uniform(0.9, 1.1)
+    mirror = torch.ones(n, device=x.device)
+    if kind == "with flips":
+        mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    affine = torch.stack(
+        [
+            torch.stack([cos * mirror, -sin, uniform(-0.1, 0.1)], dim=1),
+            torch.stack([sin * mirror, cos, uniform(-0.1, 0.1)], dim=1),
+        ],
+        dim=1,
+    )  # (B, 2, 3); a shift of 0.1 is 5 % of the side, since the grid runs from -1 to 1
+    grid = functional.affine_grid(affine, list(x.shape), align_corners=False)
+    x = functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    brightness, contrast = uniform(-0.15, 0.15).view(-1, 1, 1, 1), uniform(0.85, 1.15).view(-1, 1, 1, 1)
+    mean = x.mean(dim=(1, 2, 3), keepdim=True)
+    return ((x - mean) * contrast + mean + brightness).clamp_(0, 1)

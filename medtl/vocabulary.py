@@ -1,0 +1,360 @@
+"""The words of MedTL as frozen values: read this first. No torch, no files, no screen.
+
+A `Cohort` of `Case`s meets a `Source` under a `Strategy`; the strategy gives a `Plan`; all choices together are a
+`Recipe`; carrying it out is a `Run`; it yields `Prediction`s, `Estimate`s and `Explanation`s.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+PARTS = ("train", "tune", "test")
+Severity = Literal["block", "warn", "note"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a clinician reads before picking something: one sentence, where it comes from, what it cannot do."""
+
+    id: str
+    title: str
+    says: str
+    reference: str = ""
+    limits: str = ""
+
+
+# ---- data -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image with its label.
+
+    `at` is the path of the untouched original inside the cohort's folder, `name` what the user called the file (shown
+    as text, never interpreted), `sha256` the hash of the file's bytes, `patient` None when nobody said who it is.
+    `part` is the part the user's own folders or CSV put it in ("" when they did not). `facts` holds what is known
+    besides (width, height, mode, format, bytes; for DICOM also sex, age, scanner, modality).
+    """
+
+    id: str
+    name: str
+    label: str
+    at: str
+    sha256: str
+    patient: str | None = None
+    part: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the data that would mislead. A `block` stops training until it is resolved."""
+
+    code: str
+    severity: Severity
+    message: str
+    advice: str
+    cases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that could not become a case, and why."""
+
+    file: str
+    reason: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """Case ids of the three parts; a patient is in one part only. `rule` says in words how they were made."""
+
+    train: tuple[str, ...]
+    tune: tuple[str, ...]
+    test: tuple[str, ...]
+    rule: str
+    seed: int = 0
+    patients_shared: int = 0
+    near_duplicates_across: int = 0
+
+    def part_of(self) -> dict[str, str]:
+        """Case id -> "train" | "tune" | "test"."""
+        return {case: part for part in PARTS for case in getattr(self, part)}
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One line of a cohort's history: what was changed, when, and how many cases it touched."""
+
+    at: str
+    what: str
+    cases: int
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The labelled set a user brings. `id` is a hash of its contents; an edit makes a new cohort with `parent` set.
+
+    `classes` is the order of every probability vector. `positive` is the class that counts as "has it" when there are
+    two classes. `patient_rule` says in words how patients were told apart.
+    """
+
+    id: str
+    title: str
+    modality: str
+    task: str
+    classes: tuple[str, ...]
+    positive: str | None
+    cases: tuple[Case, ...]
+    split: Split
+    findings: tuple[Finding, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    patient_rule: str = "no patient known"
+    parent: str | None = None
+    history: tuple[Edit, ...] = ()
+    synthetic: bool = False
+    created: str = ""
+    schema_version: int = 1
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Cases per class, in class order."""
+        counts = dict.fromkeys(self.classes, 0)
+        for case in self.cases:
+            counts[case.label] += 1
+        return counts
+
+    @property
+    def patients(self) -> int | None:
+        """How many patients, or None when no case says who it is."""
+        known = {case.patient for case in self.cases if case.patient is not None}
+        return len(known) if known else None
+
+    @property
+    def blocks(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.severity == "block")
+
+
+# ---- sources --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a network wants to be shown. Pixels are scaled to [0, 1], then (x - mean) / std per channel."""
+
+    channels: int = 3
+    size: int = 224
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    def describe(self) -> str:
+        colour = "in colour" if self.channels == 3 else "in grey"
+        return (
+            f"The whole image, stretched to {self.size} x {self.size} pixels, {colour}, "
+            "brightness scaled the way this network learned it."
+        )
+
+
+@dataclass(frozen=True)
+class StageOutline:
+    """One stage of a network, input side first. `gflop` is the forward cost of one 224 px case."""
+
+    name: str
+    parameters: int
+    gflop: float = 0.0
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a strategy may know of a network without loading it: its stages and the width of its features."""
+
+    stages: tuple[StageOutline, ...]
+    features: int
+
+    @property
+    def parameters(self) -> int:
+        return sum(stage.parameters for stage in self.stages)
+
+    @property
+    def gflop(self) -> float:
+        return sum(stage.gflop for stage in self.stages)
+
+
+SourceOrigin = Literal["shipped", "torchvision", "imported", "run"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A pretrained model with its card. `available` False: `why_not` says what is missing and how to get it."""
+
+    card: Card
+    builder: str
+    input: InputSpec
+    outline: Outline
+    origin: SourceOrigin
+    trained_on: str
+    cases: str
+    labels: tuple[str, ...]
+    licence: str
+    modality: str = "image"
+    attribution: str = ""
+    sha256: str = ""
+    weights: str = ""  # path of the safetensors file; empty for a torchvision source
+    url: str = ""  # where torchvision publishes the file; fetched on first use
+    figures: tuple[str, ...] = ()  # held-out results, each a sentence with n and interval
+    hidden: int = 0  # width of the hidden layer of the head these weights carry; 0 for a linear head
+    size_mb: float = 0.0
+    on_disk: bool = True  # False: fetched over the network on first use
+    available: bool = True
+    why_not: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.card.id
+
+    @property
+    def title(self) -> str:
+        return self.card.title
+
+
+# ---- strategies and plans -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Parameters of one stage (or "head") and the learning rate they get."""
+
+    stage: str
+    rate: float
+
+
+@dataclass(frozen=True)
+class Reinitialise:
+    """Forget the source: every weight becomes random again, drawn from the run's seed."""
+
+    says: str
+
+
+@dataclass(frozen=True)
+class NewHead:
+    """Put a fresh head on the network: linear, or with one hidden layer of `hidden` units and `dropout`."""
+
+    says: str
+    hidden: int = 0
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Solve:
+    """Fit a linear head on cached features without gradients: standardised, L2-regularised logistic regression.
+
+    `strengths` are the values of C tried (scikit-learn's convention: smaller means more regularised); the one with
+    the smallest log-loss on the tune part is kept.
+    """
+
+    says: str
+    strengths: tuple[float, ...]
+    balanced: bool = False
+
+
+@dataclass(frozen=True)
+class Train:
+    """Gradient descent on the stages named in `rates`; everything else stays exactly as it is, buffers included.
+
+    `adapt_batchnorm` False keeps batch-norm running statistics as they are even in stages that train.
+    """
+
+    says: str
+    epochs: int
+    rates: tuple[Rate, ...]
+    batch: int = 32
+    weight_decay: float = 1e-4
+    augment: str = "mild"
+    patience: int = 5
+    adapt_batchnorm: bool = False
+    balanced: bool = False
+    warmup: float = 0.1  # share of all steps during which the rate rises to its value
+
+
+Step = Reinitialise | NewHead | Solve | Train
+Plan = tuple[Step, ...]
+
+
+# ---- runs and results -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All choices, enough to repeat a run. The worker needs nothing else but the workspace it lies in."""
+
+    run: str
+    title: str
+    cohort: str
+    source: str
+    source_sha256: str
+    strategy: str
+    settings: Mapping[str, Any]
+    seed: int = 0
+    device: str = "auto"
+    control: Literal["thumbnails", "from-scratch"] = "thumbnails"
+    control_for: str = ""  # the run this one is the from-scratch control of
+    created: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval and its n. `how` names the interval's method."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+    how: str
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The operating point. `value` is None with more than two classes, where the highest score decides."""
+
+    value: float | None
+    chosen_on: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one case: scores in the order of the classes (they sum to 1; a score, not a probability)."""
+
+    case: str
+    predicted: str
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Where the network looked for `label`. `values` is an (h, w) nested tuple or array in [0, 1].
+
+    `state` is "ok", or "flat" or "invalid" when there is nothing honest to draw; `says` is the sentence for it.
+    """
+
+    label: str
+    method: str
+    layer: str
+    values: Any
+    state: Literal["ok", "flat", "invalid"] = "ok"
+    says: str = ""
+
+
+Explanation = HeatMap
+
+
+def to_dict(value: Any) -> Any:
+    """A frozen dataclass as plain dicts and lists, ready for JSON."""
+    return dataclasses.asdict(value)

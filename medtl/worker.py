@@ -1,0 +1,406 @@
+"""`python -m medtl.worker RUN_FOLDER`: carries one run out from recipe to result. Knows the whole story of a run.
+
+Started by name (medtl.runs.launch), imported by nobody. Everything it has to say goes into the run's folder.
+"""
+
+import json
+import logging
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medtl.errors import MedtlError
+from medtl.runs import events, results, store, turn
+from medtl.vocabulary import Cohort, Recipe, Source, to_dict
+from medtl.workspace import Workspace, whole_folder, write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from medtl.evaluation.evaluation import Evaluation
+    from medtl.explanation.neighbours import Neighbours
+    from medtl.training.fit import Fitted
+
+log = logging.getLogger("medtl.worker")
+EVENTS_PER_SECOND = 4
+
+
+def main(folder: Path) -> int:
+    """Returns the process's exit code: 0 finished or stopped, 2 the user must change something, 1 anything else."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    signal.signal(signal.SIGTERM, lambda *_: store.request_stop(folder))
+    try:
+        with turn.hold_life(folder):
+            return _live(folder)
+    except MedtlError as error:  # another process holds the run, or there is none
+        log.error("%s", error)
+        return 2
+
+
+def _live(folder: Path) -> int:
+    try:
+        workspace = Workspace(folder.parent.parent)
+        recipe = store.recipe(folder)
+
+        def waiting(position: int) -> None:
+            events.append(folder, "waiting", position=position)
+
+        with turn.wait_for_turn(folder, workspace.device_lock, lambda: store.stop_requested(folder), waiting):
+            return _Story(workspace, folder, recipe).tell()
+    except turn.Stopped:
+        events.append(folder, "stopped", says="Stopped before it began; there is nothing to keep.")
+        return 0
+    except MedtlError as error:
+        log.error("%s", error)
+        events.append(folder, "failed", message=error.message, advice=error.advice)
+        return 2
+    except OSError as error:
+        log.error("%s", traceback.format_exc())
+        full = error.errno == 28
+        message = "The disk is full." if full else f"A file could not be used ({error.strerror or error})."
+        events.append(
+            folder, "failed", message=message,
+            advice="Free some space, then resume the run: it goes on from its last checkpoint."
+            if full else "Try again; the details are in the run's log.txt.",
+        )  # fmt: skip
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last resort of a process nobody watches: said in the run's folder
+        log.error("%s", traceback.format_exc())
+        events.append(
+            folder,
+            "failed",
+            message=f"Something unexpected went wrong ({type(error).__name__}).",
+            advice=f"Try again; if it happens again, the details for an engineer are in {folder / 'log.txt'}.",
+        )
+        return 1
+
+
+class _Listener:
+    """Passes on what the engine says, at a readable pace, and looks for the wish to stop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._last = 0.0
+
+    def phase(self, phase: str, says: str, done: int, total: int) -> None:
+        if self._due() or done >= total or done == 0:
+            events.append(self.folder, "phase", phase=phase, says=says, done=done, total=total)
+
+    def step(self, **facts: Any) -> None:
+        if self._due():
+            events.append(self.folder, "step", **facts)
+
+    def epoch(self, **facts: Any) -> None:
+        log.info("epoch %s", facts)
+        events.append(self.folder, "epoch", **facts)
+
+    def note(self, message: str) -> None:
+        log.info("%s", message)
+        events.append(self.folder, "note", message=message)
+
+    def should_stop(self) -> bool:
+        return store.stop_requested(self.folder)
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < 1 / EVENTS_PER_SECOND:
+            return False
+        self._last = now
+        return True
+
+
+class _Story:
+    """Read, see, fit, judge, keep: one method each."""
+
+    def __init__(self, workspace: Workspace, folder: Path, recipe: Recipe) -> None:
+        self.workspace, self.folder, self.recipe = workspace, folder, recipe
+        self.listener = _Listener(folder)
+        self.seconds: dict[str, float] = {}
+        self.began = time.monotonic()
+
+    def tell(self) -> int:
+        # Imported only now: a run that waits for its turn should not take the memory of one that computes.
+        from medtl.training import device as devices
+        from medtl.training.fit import Stopped
+
+        devices.prepare_process()
+        self.device = devices.choose(self.recipe.device)
+        self._import_the_rest()
+        self.seconds["start"] = time.monotonic() - self.began
+        events.append(
+            self.folder, "started", device=self.device.name, cores=self._cores(), versions=dict(self.recipe.versions)
+        )
+        self.began = time.monotonic()
+        try:
+            self._read()
+            fitted = self._fit()
+        except Stopped:
+            events.append(self.folder, "stopped", says="Stopped before anything was learned; there is nothing to keep.")
+            return 0
+        if fitted.stopped:
+            # Said at once: judging what was kept takes some seconds more, and the user should not wait for the word.
+            events.append(self.folder, "stopped", says=fitted.stopped)
+        evaluation = self._judge(fitted)
+        self._keep(fitted, evaluation)
+        self._remember_speed(fitted)
+        if not fitted.stopped:
+            events.append(
+                self.folder, "finished", seconds=round(self.seconds["total"], 2), peak_memory_mb=_peak_memory_mb()
+            )
+        if self.recipe.control_for:
+            self._tell_whom_it_controls()
+        return 0
+
+    # ---- read --------------------------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        import numpy as np
+
+        from medtl.cohorts import library as cohorts
+        from medtl.modalities.image import ImageInputs
+        from medtl.sources import library as sources
+        from medtl.training.fit import Examples
+
+        began = time.monotonic()
+        self.listener.phase("read", "Reading the cohort", 0, 1)
+        cohort = cohorts.load(self.workspace, self.recipe.cohort)
+        source = sources.sources(self.workspace)[self.recipe.source]
+        if self.recipe.source_sha256 and source.sha256 != self.recipe.source_sha256:
+            raise MedtlError(
+                f"The source '{source.title}' is no longer the one this run was made with.",
+                "Start a new run with the source as it is now.",
+            )
+        part = cohort.split.part_of()
+        parts = np.array([part.get(case.id, "") for case in cohort.cases])
+        index = {name: i for i, name in enumerate(cohort.classes)}
+        self.cohort: Cohort = cohort
+        self.source: Source = source
+        self.examples = Examples(
+            inputs=ImageInputs(self.workspace.cohort(cohort.id), cohort, source.input),
+            labels=np.array([index[case.label] for case in cohort.cases], dtype=np.int64),
+            train=np.flatnonzero(parts == "train"),
+            tune=np.flatnonzero(parts == "tune"),
+            test=np.flatnonzero(parts == "test"),
+            keys=tuple(case.sha256 for case in cohort.cases),
+            classes=len(cohort.classes),
+        )
+        patients = [case.patient for case in cohort.cases]
+        self.patients = np.array(patients, dtype=object) if any(p is not None for p in patients) else None
+        self.listener.phase("read", "Reading the cohort", 1, 1)
+        self.seconds["read"] = time.monotonic() - began
+
+    # ---- fit ---------------------------------------------------------------------------------------------------------
+
+    def _fit(self) -> "Fitted":
+        from medtl import strategies
+        from medtl.sources.weights import load_network
+        from medtl.training.checkpoint import Checkpoint
+        from medtl.training.device import seed_everything
+        from medtl.training.features import FeatureCache
+        from medtl.training.fit import Engine
+
+        began = time.monotonic()
+        strategy = strategies.make(self.recipe.strategy, self.recipe.settings)
+        self.plan = strategy.plan(self.source.outline, self.examples.classes)
+        seed_everything(self.recipe.seed)
+
+        def fetching(done: int, total: int) -> None:
+            self.listener.phase("read", f"Fetching {self.source.title}", done, total or done + 1)
+
+        if strategy.forgets_source:  # only the architecture is needed: nothing is fetched
+            from medtl.sources.image_nets import build
+
+            network = build(self.source.builder, self.examples.classes)
+        else:
+            network = load_network(self.source, self.workspace.weights, self.examples.classes, fetching)
+        self.seconds["read"] += time.monotonic() - began
+        self.cache = FeatureCache(self.workspace.features, self.source.sha256, self.source.input)
+        self.engine = Engine(
+            self.examples,
+            self.source.input,
+            self.device,
+            self.recipe.seed,
+            self.listener,
+            self.cache if self.source.sha256 else None,
+            Checkpoint(self.folder / "checkpoint"),
+        )
+        return self.engine.carry_out(network, self.plan)
+
+    # ---- judge -------------------------------------------------------------------------------------------------------
+
+    def _judge(self, fitted: "Fitted") -> dict[str, Any]:
+        """Score tune and test once, with the test part's labels used for nothing but the judgement."""
+        import numpy as np
+
+        from medtl.evaluation import conformal
+        from medtl.evaluation.evaluation import evaluate
+        from medtl.training.control import thumbnail_scores
+        from medtl.training.inference import Eye, head_scores
+
+        began = time.monotonic()
+        e, cohort = self.examples, self.cohort
+        features = fitted.features
+        if features is None:
+            eye = Eye(fitted.network, self.source.input, self.device)
+            everyone = np.arange(len(e.labels))
+
+            def progress(done: int, total: int) -> None:
+                self.listener.phase("evaluate", "Scoring every case with the finished network", done, total)
+
+            features = eye.features(e.inputs.take, everyone, progress)
+        self.listener.phase("evaluate", "Working out the numbers and their intervals", 0, 1)
+        scores = head_scores(fitted.network.head, features)
+        thumbnails = e.inputs.pixels.thumbnails([case.id for case in cohort.cases])  # type: ignore[attr-defined]
+        control = thumbnail_scores(thumbnails, e.labels, e.train, e.tune, e.test, e.classes)
+        evaluation = evaluate(
+            e.labels[e.tune],
+            scores[e.tune],
+            e.labels[e.test],
+            scores[e.test],
+            cohort.classes,
+            cohort.positive,
+            patients_test=self.patients[e.test] if self.patients is not None else None,
+            control_scores_test=control,
+            seed=self.recipe.seed,
+        )
+        self.scores, self.features = scores, features
+        self.evaluation: Evaluation = evaluation
+        self.seconds |= fitted.seconds
+        self.seconds["evaluate"] = time.monotonic() - began
+        return evaluation.as_dict() | {
+            "set_limit": conformal.limit(e.labels[e.tune], scores[e.tune]),
+            "set_error": conformal.ERROR,
+        }
+
+    # ---- keep --------------------------------------------------------------------------------------------------------
+
+    def _keep(self, fitted: "Fitted", evaluation: dict[str, Any]) -> None:
+        from safetensors.torch import save_file
+
+        from medtl.sources import cards, trained
+        from medtl.sources.weights import weights_of
+
+        self.seconds["total"] = time.monotonic() - self.began + self.seconds["start"]
+        with whole_folder(self.folder / store.RESULT) as result:
+            save_file(weights_of(fitted.network), result / cards.WEIGHTS)
+            source = trained.source_of(self.recipe, self.cohort, self.source, self.plan, self.evaluation, result)
+            cards.write(result, source, trained.recipe_in_words(self.recipe))
+            self._neighbours().save(result)
+            results.write_predictions(result / results.PREDICTIONS, self.cohort.classes, self._rows())
+            write_whole(result / results.CURVES, json.dumps(self.evaluation.curves))
+            content = {
+                "schema_version": 1,
+                **evaluation,
+                "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
+                "peak_memory_mb": _peak_memory_mb(),
+                "device": self.device.name,
+                "parts": self._parts(),
+                "stopped": fitted.stopped,
+            }
+            write_whole(result / results.ESTIMATES, json.dumps(content, ensure_ascii=False))
+        events.append(self.folder, "evaluated", says=evaluation["sentence"])
+
+    def _neighbours(self) -> "Neighbours":
+        from medtl.explanation import neighbours
+
+        e = self.examples
+        ids = [self.cohort.cases[i].id for i in e.train]
+        return neighbours.learn(ids, self.features[e.train], self.features[e.tune])
+
+    def _rows(self) -> list[results.PredictionRow]:
+        from medtl.evaluation import thresholds
+
+        e, classes = self.examples, self.cohort.classes
+        called = thresholds.calls(self.scores, self.evaluation.threshold, classes, self.cohort.positive)
+        rows = []
+        for part, indices in (("tune", e.tune), ("test", e.test)):
+            for i in indices:
+                case = self.cohort.cases[i]
+                scores = dict(zip(classes, map(float, self.scores[i]), strict=True))
+                rows.append(results.PredictionRow(case.id, case.patient, part, case.label, classes[called[i]], scores))
+        return rows
+
+    def _parts(self) -> dict[str, dict[str, int | None]]:
+        counts = {}
+        for name in ("train", "tune", "test"):
+            indices: np.ndarray = getattr(self.examples, name)
+            people = {self.patients[i] for i in indices} if self.patients is not None else None
+            counts[name] = {"cases": len(indices), "patients": len(people) if people is not None else None}
+        return counts
+
+    # ---- afterwards --------------------------------------------------------------------------------------------------
+
+    def _remember_speed(self, fitted: "Fitted") -> None:
+        from medtl.training import cost
+        from medtl.vocabulary import Train
+
+        outline = self.source.outline
+        if fitted.train_seconds:
+            train = next(step for step in self.plan if isinstance(step, Train))
+            one_epoch = cost.work(self.cohort, outline, (_one_epoch(train),)) - len(self.cohort.cases) * outline.gflop
+            epochs = fitted.trained_images / max(1, len(self.examples.train))
+            cost.remember(self.workspace, self.source.builder, one_epoch * epochs, fitted.train_seconds)
+        elif fitted.computed_features > 50:
+            done = fitted.computed_features * outline.gflop
+            cost.remember(self.workspace, self.source.builder, done, fitted.seconds["features"])
+
+    def _tell_whom_it_controls(self) -> None:
+        """Put the difference to this from-scratch run into the run it is the control of."""
+        import numpy as np
+
+        from medtl.evaluation.comparison import compare
+
+        other = store.folder(self.workspace, self.recipe.control_for)
+        if not (other / store.RESULT).is_dir():
+            return
+        theirs = {row.case: row for row in results.predictions(other) if row.part == "test"}
+        e, cohort = self.examples, self.cohort
+        rows = [theirs.get(cohort.cases[i].id) for i in e.test]
+        if any(row is None for row in rows):
+            self.listener.note("The run this is a control of was tested on other cases; they were not compared.")
+            return
+        mine = self.scores[e.test]
+        them = np.array([[row.scores[name] for name in cohort.classes] for row in rows if row is not None])
+        them = them / them.sum(axis=1, keepdims=True)
+        patients = self.patients[e.test] if self.patients is not None else None
+        said = compare(
+            e.labels[e.test], them, mine, cohort.classes, cohort.positive, patients,
+            name="from-scratch", run=self.recipe.run, seed=self.recipe.seed,
+        )  # fmt: skip
+        write_whole(other / store.RESULT / results.CONTROL, json.dumps(to_dict(said), ensure_ascii=False))
+
+    @staticmethod
+    def _import_the_rest() -> None:
+        """So that importing is told apart from working."""
+        import sklearn.linear_model  # noqa: F401 - imported for its side effect of being loaded
+        import torchvision  # noqa: F401 - the same
+
+        import medtl.training.fit  # noqa: F401 - the same
+
+    @staticmethod
+    def _cores() -> int:
+        from medtl.training.machine import cores
+
+        return cores()
+
+
+def _one_epoch(step: Any) -> Any:
+    import dataclasses
+
+    return dataclasses.replace(step, epochs=1)
+
+
+def _peak_memory_mb() -> int:
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1 << 20) if sys.platform == "darwin" else peak / 1024)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m medtl.worker RUN_FOLDER")
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,154 @@
+"""Where everything lies on disk. Every path is one property or method; nobody else joins path strings."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from medtl.errors import NotFound
+
+PROJECT = Path(__file__).resolve().parent.parent
+SHIPPED_SOURCES = PROJECT / "models"
+
+
+class Workspace:
+    """The user's folder: cohorts, runs, imported sources, fetched weights and caches.
+
+    `home` is `--home`, else `MEDTL_HOME`, else `~/.medtl`. Made on first use, readable by its owner only.
+    """
+
+    def __init__(self, home: str | Path | None = None) -> None:
+        self.home = Path(home or os.environ.get("MEDTL_HOME") or Path.home() / ".medtl").expanduser().resolve()
+
+    def ensure(self) -> "Workspace":
+        """Make the folders. Raises MedtlError with one sentence when the place cannot be written."""
+        from medtl.errors import MedtlError
+
+        try:
+            for folder in (self.cohorts, self.runs, self.sources, self.weights, self.features, self.spool):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.TemporaryFile(dir=self.home):
+                pass
+        except OSError as error:
+            raise MedtlError(
+                f"The folder {self.home} cannot be written ({error.strerror or error}).",
+                "Make it writable, or choose another with --home DIR or the environment variable MEDTL_HOME.",
+            ) from error
+        return self
+
+    @property
+    def cohorts(self) -> Path:
+        return self.home / "cohorts"
+
+    @property
+    def runs(self) -> Path:
+        return self.home / "runs"
+
+    @property
+    def sources(self) -> Path:
+        return self.home / "sources"
+
+    @property
+    def weights(self) -> Path:
+        """Files torchvision publishes, fetched on first use (or put here by hand)."""
+        return self.home / "weights"
+
+    @property
+    def features(self) -> Path:
+        """The feature cache: may be deleted at any time, is made anew when needed."""
+        return self.home / "features"
+
+    @property
+    def spool(self) -> Path:
+        """Uploads on their way into a cohort."""
+        return self.home / "spool"
+
+    @property
+    def speed_file(self) -> Path:
+        """How fast this computer was so far, per builder; the basis of every time estimate."""
+        return self.home / "speed.json"
+
+    @property
+    def device_lock(self) -> Path:
+        """Held by the one run that computes."""
+        return self.home / "device.lock"
+
+    @property
+    def salt_file(self) -> Path:
+        """Secret of this workspace with which patient ids of DICOM files are turned into codes."""
+        return self.home / "salt"
+
+    def salt(self) -> bytes:
+        if not self.salt_file.exists():
+            self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_whole(self.salt_file, secrets.token_bytes(32))
+            self.salt_file.chmod(0o600)
+        return self.salt_file.read_bytes()
+
+    def cohort(self, id: str) -> Path:
+        return self._folder(self.cohorts, id, "cohort")
+
+    def run(self, id: str) -> Path:
+        return self._folder(self.runs, id, "run")
+
+    def source(self, id: str) -> Path:
+        return self._folder(self.sources, id, "source")
+
+    def size(self) -> int:
+        """Bytes on disk, links counted once."""
+        seen: set[tuple[int, int]] = set()
+        total = 0
+        for file in self.home.rglob("*"):
+            try:
+                stat = file.lstat()
+            except FileNotFoundError:
+                continue
+            if file.is_file() and (stat.st_dev, stat.st_ino) not in seen:
+                seen.add((stat.st_dev, stat.st_ino))
+                total += stat.st_size
+        return total
+
+    def free(self) -> int:
+        """Free bytes on the disk that holds the workspace."""
+        place = self.home
+        while not place.exists():
+            place = place.parent
+        return shutil.disk_usage(place).free
+
+    @staticmethod
+    def _folder(parent: Path, id: str, kind: str) -> Path:
+        # The same text for a hostile id, an unknown id and somebody else's id.
+        if not id or not all(c.isascii() and (c.isalnum() or c in "-_") for c in id):
+            raise NotFound(f"There is no such {kind}.", "Pick one from the Library.")
+        return parent / id
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write beside, flush to the disk, then rename: a reader sees the old file or the new one, never half of one."""
+    data = content.encode() if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder that appears complete or not at all: filled as `<name>.part-…`, renamed when the block ends well."""
+    part = path.with_name(f".{path.name}.part-{secrets.token_hex(4)}")
+    part.mkdir(parents=True, mode=0o700)
+    try:
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise

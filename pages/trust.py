@@ -1,0 +1,52 @@
+"""Trust: what the run did on cases it had never seen, each number with its interval, each count with its images."""
+
+import streamlit as st
+
+from pages.ui import frame, report, selection, shelf, show
+from pages.ui.escape import md
+
+
+def page() -> None:
+    chosen = selection.current()
+    show.heading("Trust", "fact_check", chosen.synthetic)
+    if chosen.wrong:
+        show.lost(chosen.wrong)
+    elif chosen.run is None or chosen.recipe is None:
+        show.empty(
+            "Here you see how far a finished run can be trusted. There is none chosen yet.",
+            "Choose a strategy" if chosen.cohort else "Open the Library",
+            "strategy" if chosen.cohort else "library",
+            ":material/fact_check:",
+        )
+    elif not shelf.has_result(chosen.run):
+        show.empty(
+            f"This run has no result yet. {md(shelf.progress(chosen.run).says)}",
+            "See how far it is",
+            "train",
+            ":material/model_training:",
+        )
+    else:
+        verdict(chosen)
+
+
+def verdict(chosen: selection.Selection) -> None:
+    run = str(chosen.run)
+    result = shelf.result(run)
+    report.headline(result)
+    report.numbers(result)
+    left, right = st.columns(2, gap="large")
+    with left:
+        cell = report.confusion(result, run)
+    with right:
+        report.roc(result, chosen.cohort)
+    report.opened(cell, chosen.cohort, run)
+    left, right = st.columns(2, gap="large")
+    with left:
+        report.scores(result, chosen.cohort, run)
+    with right:
+        report.comparison(result, run)
+    report.receipt(result, chosen.cohort)
+    report.downloads(run)
+
+
+frame.draw(page)

@@ -1,0 +1,258 @@
+"""What a run answers for one case or for new images: scores as bars, the original beside where the network looked."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from medtl.errors import MedtlError
+from medtl.runs.results import PredictionRow, Result
+from medtl.vocabulary import Case, Cohort
+from pages.ui import pictures, plots, shelf, show, upload
+from pages.ui.consultant import consultant, explain
+from pages.ui.escape import csv_cell, md, plain, short
+
+TYPES = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "dcm", "dicom"]
+MISTAKES, RIGHT, EVERY = "mistakes", "right", "all"
+
+
+def of_a_case(cohort: Cohort | None, run: str) -> None:
+    """Any case of the test part; its scores are known already, only the map is computed."""
+    if cohort is None:
+        show.error(MedtlError("The cohort of this run was deleted, so its cases cannot be shown.", "Drop a new image."))
+        return
+    cases = {case.id: case for case in cohort.cases}
+    rows = {row.case: row for row in shelf.predictions(run) if row.part == "test" and row.case in cases}
+    if not rows:
+        st.caption("The test part of this run is empty.")
+        return
+    row = _pick(rows, cases)
+    result = shelf.result(run)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        _scores(row.scores, row.predicted, result, cohort, f"case-{row.case}")
+        right_or_not = "right" if row.predicted == row.label else "not right"
+        st.markdown(f"Reference standard: **{md(row.label)}**. The answer is {right_or_not}.")
+        st.caption(f"Patient {md(row.patient or 'unknown')} · {pictures.facts(cases[row.case])}")
+    with right:
+        label = _which_class(list(row.scores), row.predicted, f"case-{row.case}")
+        with st.spinner("Looking where the network looked (about 10 s the first time, then 1 s)…"):
+            heat = explain(str(shelf.workspace().home), run, row.case, label)
+        _looked(pictures.original(cohort, cases[row.case]), heat, cases[row.case].name)
+
+
+def _pick(rows: Mapping[str, PredictionRow], cases: Mapping[str, Case]) -> PredictionRow:
+    """A case by name, mistakes on top; with the way there from a cell of the confusion table."""
+    wanted = st.session_state.pop("use-case", None)
+    if wanted in rows:
+        st.session_state["use-show"], st.session_state["use-picked"] = EVERY, wanted
+    wrong = sum(row.predicted != row.label for row in rows.values())
+    sizes = {EVERY: len(rows), MISTAKES: wrong, RIGHT: len(rows) - wrong}
+    left, right = st.columns([2, 3], vertical_alignment="bottom", gap="large")
+    with left:
+        shown = st.segmented_control(
+            "Show", list(sizes), default=EVERY, required=True, format_func=lambda s: f"{s} {sizes[s]}", key="use-show"
+        )
+    fits = {
+        EVERY: lambda row: True,
+        MISTAKES: lambda row: row.predicted != row.label,
+        RIGHT: lambda row: row.predicted == row.label,
+    }[shown or EVERY]
+    ids = [id for id, row in rows.items() if fits(row)] or list(rows)
+    if st.session_state.get("use-picked") not in ids:
+        st.session_state.pop("use-picked", None)
+    with right:
+        picked = st.selectbox(
+            "Case",
+            ids,
+            format_func=lambda id: plain(f"{short(cases[id].name, 44)}: {rows[id].label}, called {rows[id].predicted}"),
+            key="use-picked",
+        )
+    return rows[picked]
+
+
+def of_new_images(cohort: Cohort | None, run: str) -> None:
+    """Dropped images leave the upload store at once and the disk when the next ones come."""
+    kept = upload.receive("Drop one image or several", "use-files", types=TYPES, many=True)
+    if kept is None:
+        st.caption("PNG, JPEG, BMP, TIFF or single-frame DICOM. They are not added to the cohort.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/image: **{md(kept.says)}**", width="content")
+        if st.button("Take away", type="tertiary", icon=":material/close:"):
+            upload.discard("use-files")
+            st.rerun()
+    answers = _answers(run, kept)
+    if len(answers) > 1:
+        _many(answers, run)
+    at = 0
+    if len(answers) > 1:
+        at = st.selectbox(
+            "Look at", range(len(answers)), format_func=lambda i: plain(_name(answers[i])), key="use-file"
+        )
+    _one_new(cohort, run, kept, answers[at], at)
+
+
+def _answers(run: str, kept: upload.Spooled) -> list[dict[str, Any]]:
+    """Asked once for an upload and run, kept in the session."""
+    key = (run, str(kept.folder))
+    if st.session_state.get("use-asked") != key:
+        with st.spinner("Reading and answering (about 10 s the first time, then 1 s an image)…"):
+            said = consultant().predict(run, [str(path) for path in kept.files], None)["predictions"]
+        for one in said:
+            one["picture"] = pictures.take(one["picture"]) if one.get("picture") else None
+        st.session_state["use-answers"], st.session_state["use-asked"] = said, key
+    return list(st.session_state["use-answers"])
+
+
+def _one_new(cohort: Cohort | None, run: str, kept: upload.Spooled, answer: dict[str, Any], at: int) -> None:
+    if not answer.get("predicted"):
+        show.error(MedtlError(f"{_name(answer)} could not be answered.", answer.get("why_not") or "It cannot be read."))
+        return
+    known = answer.get("accepted", True)
+    if not known:
+        st.warning(md(answer.get("why_not") or ""), icon=":material/do_not_disturb_on:")
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        _scores(answer["scores"], answer["predicted"], shelf.result(run), cohort, f"new-{at}")
+        _not_ruled_out(answer, cohort)
+        _nearest(answer, cohort)
+    with right:
+        if not known:
+            _plain_picture(answer)
+            return
+        label = _which_class(list(answer["scores"]), answer["predicted"], f"new-{kept.folder.name}-{at}")
+        with st.spinner("Looking where the network looked…"):
+            heat = _heat(run, str(kept.files[at]), label)
+        _looked(answer["picture"], heat, _name(answer))
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _heat(run: str, path: str, label: str) -> dict[str, Any]:
+    said = consultant().predict(run, [path], label)["predictions"][0]
+    if said.get("picture"):
+        pictures.take(said["picture"])
+    return dict(said["explanation"])
+
+
+def _plain_picture(answer: Mapping[str, Any]) -> None:
+    if answer.get("picture") is not None:
+        st.image(answer["picture"], width="stretch", alt=f"{plain(_name(answer))}, as it was read")
+    st.caption("No map is drawn for an image unlike those the run was trained on.")
+
+
+def _not_ruled_out(answer: Mapping[str, Any], cohort: Cohort | None) -> None:
+    """The set of classes that could not be excluded; with one class in it there is nothing to add."""
+    names = [md(label) for label in answer.get("set") or ()]
+    if len(names) > 1:
+        st.markdown(f":orange[:material/help:] Cannot be ruled out: **{', '.join(names)}**.")
+
+
+def _nearest(answer: Mapping[str, Any], cohort: Cohort | None) -> None:
+    """Cases that look most alike to the network, with their labels: often more telling than a map."""
+    cases = {case.id: case for case in cohort.cases} if cohort else {}
+    near = [cases[one["case"]] for one in answer.get("nearest") or () if one["case"] in cases][:3]
+    if not near or cohort is None:
+        return
+    st.markdown("**Most alike among the training cases**")
+    for column, case in zip(st.columns(3), near, strict=False):
+        with column:
+            pictures.tile(cohort, case)
+            st.caption(md(case.label))
+
+
+def _many(answers: Sequence[dict[str, Any]], run: str) -> None:
+    st.dataframe(
+        {
+            "file": [plain(_name(one)) for one in answers],
+            "answer": [plain(one.get("predicted") or "not answered") for one in answers],
+            "score": [max(one["scores"].values()) if one.get("scores") else None for one in answers],
+            "why not": [plain(one.get("why_not") or "") for one in answers],
+        },
+        hide_index=True,
+        column_config={"score": st.column_config.NumberColumn("score of the answer", format="%.2f")},
+        alt="Answers for every file",
+    )
+    st.download_button(
+        "Answers (CSV)",
+        data=lambda: _csv(answers),
+        file_name=f"{run}-answers.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _csv(answers: Sequence[dict[str, Any]]) -> bytes:
+    classes = list(next((one["scores"] for one in answers if one.get("scores")), {}))
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["file", "predicted", *(csv_cell(f"score_{label}") for label in classes), "why_not"])
+    for one in answers:
+        scores = one.get("scores") or {}
+        cells = [f"{scores[label]:.6g}" if label in scores else "" for label in classes]
+        writer.writerow([
+            csv_cell(_name(one)),
+            csv_cell(one.get("predicted") or ""),
+            *cells,
+            csv_cell(one.get("why_not") or ""),
+        ])
+    return out.getvalue().encode()
+
+
+def _name(answer: Mapping[str, Any]) -> str:
+    return str(answer["file"]).rsplit("/", 1)[-1]
+
+
+def _scores(scores: Mapping[str, float], predicted: str, result: Result, cohort: Cohort | None, key: str) -> None:
+    st.markdown(f"### {md(predicted)}")
+    classes = cohort.classes if cohort else tuple(scores)
+    positive = cohort.positive if cohort else None
+    threshold = result.threshold.value if result.threshold and len(scores) == 2 else None
+    says = ", ".join(f"{label} {score:.2f}" for label, score in scores.items())
+    plots.draw(plots.answer(scores, classes, threshold, positive), f"Scores: {plain(says)}", f"answer-{key}")
+    if threshold is not None and positive:
+        st.caption(
+            f"Called **{md(positive)}** from a score of {threshold:.2f} on (the line): the threshold chosen on the "
+            f"{md(result.threshold.chosen_on if result.threshold else 'tune')} part."
+        )
+    else:
+        st.caption("The highest score decides.")
+
+
+def _which_class(classes: Sequence[str], predicted: str, key: str) -> str:
+    ask, where = "Where it looked for", f"class-{key}"
+    if len(classes) > 6:
+        return str(st.selectbox(ask, list(classes), list(classes).index(predicted), format_func=plain, key=where))
+    picked = st.segmented_control(ask, list(classes), default=predicted, required=True, format_func=md, key=where)
+    return str(picked or predicted)
+
+
+def _looked(picture: Any, heat: Mapping[str, Any], name: str) -> None:
+    """Original and overlay side by side with a fixed legend; a flat or broken map is said and not drawn."""
+    st.markdown("**Where the network looked**")
+    st.caption("It does not show where the disease is.")
+    original, over = st.columns(2)
+    with original:
+        st.image(picture, width="stretch", caption="original", alt=f"{plain(name)}, original")
+    with over:
+        if heat["state"] != "ok":
+            st.warning(
+                md(heat["says"] or "There is nothing honest to draw for this image."), icon=":material/visibility_off:"
+            )
+            return
+        place = st.empty()
+        opacity = st.slider("Opacity of the map", 0, 100, 45, 5, format="%d %%", key="use-opacity") / 100
+        place.image(
+            pictures.blend(picture, heat["values"], opacity),
+            width="stretch",
+            caption=f"for {plain(heat['label'])}",
+            alt=f"{plain(name)} with a map of where the network looked for {plain(heat['label'])}",
+        )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("looked little", width="content")
+        st.image(pictures.legend(), width=220, alt="Colour legend from little (blue) to much (red)")
+        st.caption("looked much", width="content")
+    st.caption(f"{md(heat['method'])}, layer {md(heat['layer'])}. {md(heat['says'])}")

@@ -1,0 +1,115 @@
+"""Pictures of cases: tiles of one size in a gallery, one case large, a heat map beside its original.
+
+Reads pixels only; knows nothing of networks.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from medtl.errors import MedtlError
+from medtl.vocabulary import Case, Cohort
+from pages.ui import plots, shelf, words
+from pages.ui.escape import md, plain, tail
+
+TILE = 168  # pixels of a tile's side
+BAR = 6  # pixels of the strip that carries the colour of the class
+
+
+def gallery(
+    cohort: Cohort,
+    cases: Sequence[Case],
+    key: str,
+    *,
+    columns: int = 6,
+    rows: int = 3,
+    says: Callable[[Case], str] | None = None,
+    pick: str = "",
+) -> str | None:
+    """Tiles in pages; with `pick` (the word on the button) answers the id of the case just picked."""
+    pages = max(1, -(-len(cases) // (columns * rows)))
+    first = columns * rows * (min(st.session_state.get(f"{key}-page", 1), pages) - 1)
+    picked = None
+    for start in range(first, min(first + columns * rows, len(cases)), columns):
+        for column, case in zip(st.columns(columns), cases[start : start + columns], strict=False):
+            with column:
+                tile(cohort, case)
+                name, note = md(tail(case.name)), f"  \n{says(case)}" if says else ""
+                if not pick:
+                    st.caption(f"{name}{note}")
+                    continue
+                if st.button(name, key=f"{key}-{case.id}", type="tertiary", help=f"{pick}: {md(case.name)}"):
+                    picked = case.id
+                if says:
+                    st.caption(says(case))
+    if pages > 1:
+        st.pagination(pages, key=f"{key}-page")
+    return picked
+
+
+def tile(cohort: Cohort, case: Case) -> None:
+    try:
+        picture = _tile(str(shelf.workspace().home), cohort.id, case.id, plots.class_colour(case.label, cohort.classes))
+    except (MedtlError, OSError, KeyError):
+        st.caption(":gray[The picture cannot be read.]")
+        return
+    st.image(picture, width="stretch", alt=f"{plain(case.name)}, labelled {plain(case.label)}")
+
+
+def original(cohort: Cohort, case: Case) -> Any:
+    """uint8 (H, W) or (H, W, 3), longest side at most 512."""
+    return shelf.pixels(cohort.id).image(case.id)
+
+
+def facts(case: Case) -> str:
+    """What is known of a case in one line of Markdown."""
+    known = dict(case.facts)
+    parts = [f"{known['width']} × {known['height']} px"] if "width" in known and "height" in known else []
+    parts += [md(known[key]) for key in ("format", "mode", "modality", "scanner") if known.get(key)]
+    parts += [f"age {md(known['age'])}"] if known.get("age") else []
+    parts += [f"sex {md(known['sex'])}"] if known.get("sex") else []
+    parts += [words.size(known["bytes"])] if "bytes" in known else []
+    return " · ".join(parts)
+
+
+def blend(picture: Any, values: Any, opacity: float) -> Any:
+    """uint8 (H, W, 3): the map over the picture."""
+    from medtl.explanation.overlay import overlay
+
+    return overlay(np.asarray(picture), np.asarray(values, dtype=np.float32), opacity)
+
+
+def legend() -> Any:
+    from medtl.explanation.overlay import legend as colours
+
+    return colours()
+
+
+def take(path: str) -> Any:
+    """uint8 array of a PNG that the consultant wrote; the file goes."""
+    with Image.open(path, formats=["PNG"]) as image:
+        pixels = np.asarray(image)
+    Path(path).unlink(missing_ok=True)
+    return pixels
+
+
+@st.cache_data(max_entries=3000, show_spinner=False)
+def _tile(home: str, cohort: str, case: str, colour: str) -> Any:
+    """uint8 (TILE + BAR, TILE, 3): the whole picture centred on black, a strip in the colour of its class beneath."""
+    return framed(shelf.pixels(cohort).image(case), colour)
+
+
+def framed(pixels: Any, colour: str, side: int = TILE) -> Any:
+    image = Image.fromarray(pixels).convert("RGB")
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    if max(image.size) < side:
+        scale = side / max(image.size)
+        image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
+    canvas = Image.new("RGB", (side, side + BAR), colour)
+    canvas.paste((0, 0, 0), (0, 0, side, side))
+    canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return np.asarray(canvas)

@@ -1,0 +1,333 @@
+"""Every plot of the screen, as Plotly figures. Classes keep their colour everywhere; backgrounds stay transparent so
+that light and dark both work; every figure comes with a sentence for those who cannot see it (`alt`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from medtl.vocabulary import Estimate
+from pages.ui import words
+from pages.ui.escape import plotly as text
+
+# Okabe and Ito's colours in class order: told apart by the colour-blind, readable on white and on near-black.
+CLASSES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A", "#B8A500")
+ACCENT, WARNING, DANGER, QUIET = "#0E8690", "#C77700", "#C2185B", "#8A979D"
+CONFIG: dict[str, Any] = {"displayModeBar": False, "responsive": True}
+
+
+def class_colour(label: str, classes: Sequence[str]) -> str:
+    return CLASSES[list(classes).index(label) % len(CLASSES)] if label in classes else QUIET
+
+
+def draw(figure: go.Figure, alt: str, key: str, **options: Any) -> Any:
+    """The one call that puts a figure on the page."""
+    return st.plotly_chart(figure, key=key, alt=alt, theme="streamlit", config=CONFIG, **options)
+
+
+def counts(table: Mapping[str, Mapping[str, tuple[int, int | None]]], classes: Sequence[str]) -> go.Figure:
+    """Per class (row) and part (shade) the images and, when known, patients: label -> part -> (images, patients)."""
+    figure = go.Figure()
+    for part, strength, ink in (("train", 1.0, "#FFFFFF"), ("tune", 0.5, "#16242B"), ("test", 0.22, "#16242B")):
+        images = [table[label][part][0] for label in classes]
+        figure.add_bar(
+            y=[text(label) for label in classes],
+            x=images,
+            orientation="h",
+            name=part,
+            marker={"color": [_paler(class_colour(label, classes), strength) for label in classes]},
+            text=[f"{part} {n}" if n else "" for n in images],
+            textposition="inside",
+            insidetextanchor="middle",
+            insidetextfont={"color": ink},
+            hovertext=[_counted(label, part, table[label][part]) for label in classes],
+            hoverinfo="text",
+        )
+    figure.update_layout(barmode="stack", showlegend=False, height=64 + 46 * len(classes), bargap=0.28)
+    figure.update_yaxes(autorange="reversed", ticksuffix="  ")
+    figure.update_xaxes(title_text="images")
+    return _tidy(figure)
+
+
+def _counted(label: str, part: str, pair: tuple[int, int | None]) -> str:
+    patients = f", {words.count(pair[1], 'patient')}" if pair[1] is not None else ""
+    return f"{text(label)}, {part} part: {words.count(pair[0], 'image')}{patients}"
+
+
+def learning(history: Sequence[Any], best: int | None) -> go.Figure:
+    """Loss of train and tune over epochs with the best epoch marked, and the tune AUROC beneath."""
+    epochs = [point.epoch for point in history]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=epochs,
+        y=[p.train_loss for p in history],
+        name="loss, train part",
+        mode="lines+markers",
+        line={"color": QUIET},
+    )
+    figure.add_scatter(
+        x=epochs, y=[p.tune_loss for p in history], name="loss, tune part", mode="lines+markers", line={"color": ACCENT}
+    )
+    kept = next((p for p in history if p.epoch == best), None)
+    if kept is not None and kept.tune_loss is not None:
+        figure.add_scatter(
+            x=[kept.epoch],
+            y=[kept.tune_loss],
+            name=f"best so far: epoch {kept.epoch}",
+            mode="markers",
+            marker={"size": 15, "symbol": "star", "color": WARNING},
+        )
+    figure.update_xaxes(title_text="epoch", rangemode="tozero", dtick=1 if len(epochs) < 15 else None)
+    figure.update_yaxes(title_text="loss (smaller is better)", rangemode="tozero")
+    figure.update_layout(height=330, legend=_legend())
+    return _tidy(figure, top=36)
+
+
+def ranking(history: Sequence[Any], best: int | None) -> go.Figure:
+    """AUROC on the tune part over epochs."""
+    seen = [(p.epoch, p.tune_auroc) for p in history if p.tune_auroc is not None]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[e for e, _ in seen],
+        y=[a for _, a in seen],
+        name="AUROC, tune part",
+        mode="lines+markers",
+        line={"color": ACCENT},
+    )
+    kept = next((pair for pair in seen if pair[0] == best), None)
+    if kept:
+        figure.add_scatter(
+            x=[kept[0]],
+            y=[kept[1]],
+            name="kept",
+            mode="markers",
+            marker={"size": 15, "symbol": "star", "color": WARNING},
+        )
+    figure.update_xaxes(title_text="epoch", rangemode="tozero", dtick=1 if len(seen) < 15 else None)
+    figure.update_yaxes(title_text="AUROC on the tune part", range=[0.45, 1.02])
+    figure.update_layout(height=330, legend=_legend())
+    return _tidy(figure, top=36)
+
+
+def whiskers(rows: Sequence[tuple[str, Estimate, str]]) -> go.Figure:
+    """One row a number: its name, what was counted, the value with its interval, and both drawn on one scale 0 to 1."""
+    names = [name for name, _, _ in rows]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[e.value for _, e, _ in rows],
+        y=names,
+        mode="markers",
+        marker={"size": 10, "color": ACCENT},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [e.high - e.value for _, e, _ in rows],
+            "arrayminus": [e.value - e.low for _, e, _ in rows],
+            "color": ACCENT,
+            "thickness": 2.2,
+            "width": 5,
+        },
+        hovertext=[f"{name}: {words.whole(e)}, n = {e.n}, {e.how}" for name, e, _ in rows],
+        hoverinfo="text",
+        showlegend=False,
+    )
+    for name, estimate, counted in rows:
+        figure.add_annotation(_right(name, 18, f"<b>{words.value(estimate)}</b>", size=15, color=ACCENT))
+        figure.add_annotation(_right(name, 76, f"{words.interval(estimate)}"))
+        figure.add_annotation(_right(name, 182, text(counted)))
+    figure.update_layout(height=54 + 34 * len(rows))
+    figure.update_xaxes(range=[-0.015, 1.015], domain=[0, 1], tickvals=[0, 0.25, 0.5, 0.75, 1], zeroline=False)
+    figure.update_yaxes(autorange="reversed", ticksuffix="  ", showgrid=False)
+    figure = _tidy(figure)
+    figure.update_layout(margin={"r": 370, "l": 10, "t": 6, "b": 30})
+    return figure
+
+
+def _right(row: str, shift: int, says: str, **font: Any) -> dict[str, Any]:
+    """Text right of the plot, `shift` pixels from its edge."""
+    place = {"x": 1, "xshift": shift, "xref": "paper", "y": row, "yref": "y", "showarrow": False, "xanchor": "left"}
+    return {**place, "text": says, "font": {"size": 13, **font}}
+
+
+def roc(
+    curves: Mapping[str, Mapping[str, Any]], classes: Sequence[str], point: tuple[float, float] | None
+) -> go.Figure:
+    """ROC of each class with its band; `point` is (1 - specificity, sensitivity) at the frozen threshold."""
+    figure = go.Figure()
+    for label, curve in curves.items():
+        colour = class_colour(label, classes)
+        fpr = list(curve["fpr"])
+        figure.add_scatter(
+            x=fpr + fpr[::-1],
+            y=list(curve["high"]) + list(curve["low"])[::-1],
+            fill="toself",
+            fillcolor=_faint(colour, 0.16),
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+        figure.add_scatter(
+            x=fpr, y=list(curve["tpr"]), mode="lines", line={"color": colour, "width": 2.4}, name=text(label)
+        )
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": QUIET, "dash": "dot"}, name="guessing")
+    if point:
+        figure.add_scatter(
+            x=[point[0]],
+            y=[point[1]],
+            mode="markers",
+            name="at the threshold",
+            marker={"size": 12, "color": WARNING, "symbol": "diamond"},
+        )
+    figure.update_xaxes(title_text="called, among those without it", range=[-0.01, 1.01], constrain="domain")
+    figure.update_yaxes(title_text="called, among those with it", range=[-0.01, 1.02])
+    figure.update_layout(height=360, legend={"x": 0.98, "y": 0.04, "xanchor": "right", "yanchor": "bottom"})
+    return _tidy(figure)
+
+
+def confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> go.Figure:
+    """Reference standard on rows, model on columns; shade is the share of the row."""
+    shares = [[n / max(1, sum(row)) for n in row] for row in table]
+    names = [text(label) for label in labels]
+    said = [
+        [f"<b>{n}</b><br>{100 * s:.0f} %" for n, s in zip(r, q, strict=True)]
+        for r, q in zip(table, shares, strict=True)
+    ]
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares,
+            x=names,
+            y=names,
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, "#E6F2F3"], [1, "#0A6A72"]],  # opaque, so that the ink below reads in both themes
+            showscale=False,
+            hoverongaps=False,
+            xgap=3,
+            ygap=3,
+            hovertemplate="reference %{y}, model %{x}<extra></extra>",
+        )
+    )
+    # Points carry the text and take the click: a heat map itself cannot be selected.
+    cells = [(x, y) for y in range(len(labels)) for x in range(len(labels))]
+    figure.add_scatter(
+        x=[names[x] for x, _ in cells],
+        y=[names[y] for _, y in cells],
+        mode="markers+text",
+        marker={"size": 58, "symbol": "square", "color": "rgba(0,0,0,0)"},
+        text=[said[y][x] for x, y in cells],
+        textfont={"size": 14, "color": ["#FFFFFF" if shares[y][x] > 0.55 else "#16242B" for x, y in cells]},
+        customdata=[[labels[y], labels[x]] for x, y in cells],
+        hovertemplate="reference %{y}, model %{x}<extra></extra>",
+        showlegend=False,
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+    )
+    figure.update_xaxes(title_text="model", side="top", showgrid=False)
+    figure.update_yaxes(title_text="reference", autorange="reversed", showgrid=False)
+    figure.update_layout(height=max(300, 110 + 70 * len(labels)), clickmode="event+select", dragmode=False)
+    return _tidy(figure, top=60)
+
+
+def histogram(
+    scores: Mapping[str, Sequence[float]], classes: Sequence[str], threshold: float | None, of: str
+) -> go.Figure:
+    """Scores for `of`, one histogram a reference class, over each other, with the threshold."""
+    figure = go.Figure()
+    for label, values in scores.items():
+        figure.add_histogram(
+            x=list(values),
+            name=text(label),
+            xbins={"start": 0, "end": 1.0001, "size": 0.05},
+            marker={"color": class_colour(label, classes)},
+            opacity=0.62,
+        )
+    if threshold is not None:
+        figure.add_vline(
+            x=threshold,
+            line={"color": QUIET, "width": 2, "dash": "dash"},
+            annotation_text=f" threshold {threshold:.2f}",
+        )
+    figure.update_layout(barmode="overlay", height=330, legend=_legend())
+    figure.update_xaxes(title_text=f"score for {text(of)}", range=[0, 1])
+    figure.update_yaxes(title_text="cases of the test part")
+    return _tidy(figure, top=40)
+
+
+def difference(estimate: Estimate) -> go.Figure:
+    """A difference with its interval against the line of no difference."""
+    span = max(0.1, abs(estimate.low), abs(estimate.high)) * 1.25
+    figure = go.Figure()
+    figure.add_vline(x=0, line={"color": QUIET, "dash": "dot"})
+    figure.add_scatter(
+        x=[estimate.value],
+        y=[""],
+        mode="markers",
+        marker={"size": 12, "color": ACCENT},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [estimate.high - estimate.value],
+            "arrayminus": [estimate.value - estimate.low],
+            "color": ACCENT,
+            "thickness": 2.4,
+            "width": 6,
+        },
+        hovertext=[f"difference {estimate.value:+.2f} ({estimate.low:+.2f} to {estimate.high:+.2f})"],
+        hoverinfo="text",
+        showlegend=False,
+    )
+    figure.update_xaxes(range=[-span, span], title_text="← control better      AUROC difference      this run better →")
+    figure.update_layout(height=120)
+    return _tidy(figure)
+
+
+def answer(
+    scores: Mapping[str, float], classes: Sequence[str], threshold: float | None, positive: str | None
+) -> go.Figure:
+    """The scores of one case as bars; with two classes the threshold stands on the positive one."""
+    labels = list(scores)
+    figure = go.Figure()
+    figure.add_bar(
+        x=[scores[label] for label in labels],
+        y=[text(label) for label in labels],
+        orientation="h",
+        marker={"color": [class_colour(label, classes) for label in labels]},
+        text=[f"{scores[label]:.2f}" for label in labels],
+        textposition="outside",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    if threshold is not None and positive in labels:
+        row = labels.index(positive)
+        figure.add_shape(
+            type="line", x0=threshold, x1=threshold, y0=row - 0.46, y1=row + 0.46, line={"color": QUIET, "width": 3}
+        )
+    figure.update_xaxes(range=[0, 1.08], tickvals=[0, 0.25, 0.5, 0.75, 1], title_text="score")
+    figure.update_yaxes(autorange="reversed", ticksuffix="  ")
+    figure.update_layout(height=74 + 40 * len(labels), bargap=0.35)
+    return _tidy(figure)
+
+
+def _tidy(figure: go.Figure, top: int = 8) -> go.Figure:
+    figure.update_layout(
+        margin={"l": 10, "r": 16, "t": top, "b": 8}, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)"
+    )
+    figure.update_xaxes(fixedrange=True, automargin=True)
+    figure.update_yaxes(fixedrange=True, automargin=True)
+    return figure
+
+
+def _legend() -> dict[str, Any]:
+    return {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title_text": ""}
+
+
+def _paler(colour: str, strength: float) -> str:
+    """Mixed with white, so that dark letters stand on it in both themes."""
+    return "#" + "".join(f"{round(255 - strength * (255 - int(colour[at : at + 2], 16))):02X}" for at in (1, 3, 5))
+
+
+def _faint(colour: str, strength: float) -> str:
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{strength})"

@@ -1,0 +1,174 @@
+"""What pages read from the workspace, kept for a moment so that a click costs no second reading.
+
+Everything returned is shared between sessions and never changed. Nothing here decides or draws.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from medtl.cohorts import library
+from medtl.cohorts.pixels import Pixels
+from medtl.errors import MedtlError, NotFound
+from medtl.runs import results, status, store
+from medtl.vocabulary import Cohort, Recipe, Source
+from medtl.workspace import Workspace
+
+
+def workspace() -> Workspace:
+    """The folder named by MEDTL_HOME, else ~/.medtl."""
+    return Workspace().ensure()
+
+
+def cohort(id: str) -> Cohort:
+    """NotFound for an unknown, deleted or hostile id, with the same words for all of them."""
+    file = workspace().cohort(id) / "cohort.json"
+    if not file.exists():
+        raise NotFound("There is no such cohort.", "Pick one from the Library.")
+    return _cohort(str(workspace().home), id, file.stat().st_mtime_ns)
+
+
+def run(id: str) -> Path:
+    """The folder of a run; NotFound as above."""
+    folder = workspace().run(id)
+    if not (folder / "recipe.json").exists():
+        raise NotFound("There is no such run.", "Pick one from the Library.")
+    return folder
+
+
+def recipe(id: str) -> Recipe:
+    return store.recipe(run(id))
+
+
+def progress(id: str) -> status.Progress:
+    return status.progress(run(id))
+
+
+def has_result(id: str) -> bool:
+    return (run(id) / "result" / "estimates.json").exists()
+
+
+def result(id: str) -> results.Result:
+    """NotFound-like MedtlError when the run has none yet. Read anew when a control replaced the cheap one."""
+    folder = run(id) / "result"
+    stamps = tuple(_stamp(folder / name) for name in ("estimates.json", "control.json", "curves.json"))
+    return _result(str(run(id)), stamps)
+
+
+def predictions(id: str) -> tuple[results.PredictionRow, ...]:
+    return _predictions(str(run(id)), _stamp(run(id) / "result" / "predictions.csv"))
+
+
+def sources() -> tuple[Source, ...]:
+    return _sources(str(workspace().home))
+
+
+def source(id: str) -> Source | None:
+    return next((source for source in sources() if source.id == id), None)
+
+
+def source_title(id: str) -> str:
+    """The title of a source that may be gone by now."""
+    found = source(id)
+    return found.title if found else id
+
+
+def strategy_title(id: str) -> str:
+    from medtl.strategies import STRATEGIES
+
+    return STRATEGIES[id].card.title if id in STRATEGIES else id
+
+
+def pixels(cohort_id: str) -> Pixels:
+    return _pixels(str(workspace().cohort(cohort_id)))
+
+
+def cohorts() -> tuple[Any, ...]:
+    """Summaries, newest first."""
+    return _cohorts(str(workspace().home))
+
+
+def runs() -> tuple[Any, ...]:
+    """Summaries, newest first."""
+    return _runs(str(workspace().home))
+
+
+def synthetic(cohort_id: str) -> bool:
+    return any(one.id == cohort_id and one.synthetic for one in cohorts())
+
+
+def disk_use() -> int:
+    """Bytes of the whole workspace; walked at most once a minute."""
+    return _disk_use(str(workspace().home))
+
+
+def free() -> int:
+    return workspace().free()
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def device() -> str:
+    from medtl.training import machine
+
+    return machine.describe()
+
+
+def forget() -> None:
+    """After an add, an edit or a delete: read anew."""
+    for kept in (_cohorts, _runs, _sources, _disk_use):
+        kept.clear()
+
+
+def or_none(read: Any, id: str | None) -> Any:
+    """The thing, or None when it is not there."""
+    try:
+        return read(id) if id else None
+    except MedtlError:
+        return None
+
+
+def _stamp(file: Path) -> int:
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _cohort(home: str, id: str, stamp: int) -> Cohort:
+    return library.load(Workspace(home), id)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _pixels(folder: str) -> Pixels:
+    return Pixels(Path(folder))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _result(folder: str, stamps: tuple[int, ...]) -> results.Result:
+    return results.load(Path(folder))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _predictions(folder: str, stamp: int) -> tuple[results.PredictionRow, ...]:
+    return results.predictions(Path(folder))
+
+
+@st.cache_resource(ttl=3, show_spinner=False)
+def _cohorts(home: str) -> tuple[Any, ...]:
+    return library.cohorts(Workspace(home))
+
+
+@st.cache_resource(ttl=3, show_spinner=False)
+def _runs(home: str) -> tuple[Any, ...]:
+    return store.runs(Workspace(home))
+
+
+@st.cache_resource(ttl=20, show_spinner=False)
+def _sources(home: str) -> tuple[Source, ...]:
+    from medtl.sources import library as source_library
+
+    return tuple(source_library.sources(Workspace(home)))
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def _disk_use(home: str) -> int:
+    return Workspace(home).size()

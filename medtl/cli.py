@@ -293,6 +293,9 @@ def _delete(ws: Workspace, options: argparse.Namespace) -> Answer:
 def _predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     from medtl import prediction
     from medtl.runs import store
+    from medtl.training.machine import share_the_cores
+
+    share_the_cores()
     from medtl.training.device import prepare_process
 
     store.folder(ws, options.run)  # an unknown run is said before torch is loaded

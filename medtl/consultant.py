@@ -62,6 +62,9 @@ class Desk:
 
 
 def main(home: str) -> None:
+    from medtl.training.machine import share_the_cores
+
+    share_the_cores()
     from medtl.training.device import prepare_process
 
     workspace = Workspace(home).ensure()

@@ -122,6 +122,9 @@ class _Story:
         self.began = time.monotonic()
 
     def tell(self) -> int:
+        from medtl.training.machine import share_the_cores
+
+        share_the_cores()
         # Imported only now: a run that waits for its turn should not take the memory of one that computes.
         from medtl.training import device as devices
         from medtl.training.fit import Stopped

@@ -48,7 +48,7 @@ def choose(cohort: Cohort, chosen: selection.Selection) -> None:
 
 
 def pick(sources: tuple[Source, ...], at: str) -> Source:
-    """The chosen one, the way to choose another, and the way on. Beneath the table, whose toolbar covers what is above."""
+    """The chosen one, another one, and the way on: beneath the table, whose toolbar covers what is above."""
     ids = [source.id for source in sources]
     titles = {source.id: source.title for source in sources}
     source = sources[ids.index(at)]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from medtl.cohorts import limits
 from medtl.cohorts.names import suffix
@@ -208,8 +208,8 @@ def _grey_if_equal(image: Image.Image) -> Image.Image:
     if image.mode == "L":
         return image
     red, green, blue = image.split()
-    first = red.tobytes()
-    return red if first == green.tobytes() and first == blue.tobytes() else image
+    differs = any(ImageChops.difference(red, other).getbbox() for other in (green, blue))
+    return image if differs else red
 
 
 def _on_black(image: Image.Image) -> Image.Image:

@@ -23,7 +23,7 @@ def near_copies(thumbnails: Picture) -> list[tuple[int, int]]:
         likeness = unit[start : start + BLOCK] @ unit[start:].T  # (block, N - start)
         for row, column in _highest(likeness):
             found.append((float(likeness[row, column]), start + row, start + column))
-    found.sort(key=lambda pair: (-round(pair[0], 5), pair[1], pair[2]))
+    found.sort(key=lambda pair: (-round(pair[0], 4), pair[1], pair[2]))
     return [(one, other) for _, one, other in found]
 
 
@@ -41,6 +41,7 @@ def _highest(likeness: NDArray[np.float32]) -> list[tuple[int, int]]:
     for row in range(len(likeness)):
         mine = np.flatnonzero(likeness[row, row + 1 :] > ALIKE) + row + 1
         if len(mine) > NEIGHBOURS:
-            mine = mine[np.argsort(-likeness[row, mine], kind="stable")[:NEIGHBOURS]]
+            # Rounded, so that among equals the nearest in the list is taken and long runs of copies stay tied.
+            mine = mine[np.argsort(-likeness[row, mine].round(4), kind="stable")[:NEIGHBOURS]]
         pairs += [(row, int(column)) for column in mine]
     return pairs

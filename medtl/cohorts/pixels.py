@@ -132,11 +132,11 @@ class PixelWriter:
 def prepare(pixels: Picture) -> Prepared:
     """From a decoded image to what is stored of it."""
     pixels = np.ascontiguousarray(pixels)
-    hashed = hashlib.blake2b(np.array(pixels.shape, np.int64).tobytes(), digest_size=8)
+    hashed = hashlib.sha256(np.array(pixels.shape, np.int64).tobytes())
     hashed.update(pixels.data)
     picture = shrunk(pixels)
     constant = bool(picture.min() == picture.max())
-    return Prepared(picture, thumbnail(picture), hashed.hexdigest(), constant)
+    return Prepared(picture, thumbnail(picture), hashed.hexdigest()[:16], constant)
 
 
 def thumbnail(pixels: Picture) -> Picture:

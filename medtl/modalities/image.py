@@ -49,7 +49,7 @@ class ImageInputs:
     def _usable(self, shape: tuple[int, ...]) -> bool:
         try:
             return np.load(self.file, mmap_mode="r").shape == shape
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):
             return False
 
     def _write(self, shape: tuple[int, ...], on_progress: Callable[[int, int], None]) -> None:

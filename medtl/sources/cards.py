@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from medtl.errors import BadInput
+from medtl.errors import BadInput, NotFound
 from medtl.sources.builders import BUILDERS
 from medtl.vocabulary import Card, InputSpec, Source, SourceOrigin
 from medtl.workspace import write_whole
@@ -47,7 +47,7 @@ def read(folder: Path, origin: SourceOrigin, id: str | None = None) -> Source:
             available=present,
             why_not="" if present else f"The file {WEIGHTS} is missing beside its card.",
         )
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, tomllib.TOMLDecodeError, NotFound, AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadInput(
             f"The card of the source in '{folder.name}' cannot be read ({type(error).__name__}: {error}).",
             "Add the source again, or delete it in the Library.",

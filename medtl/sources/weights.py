@@ -1,6 +1,7 @@
 """Weights into networks: reading safetensors, fetching what torchvision publishes, and saying what matched."""
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -116,12 +117,14 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
     try:
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(9)
     except OSError as error:
         raise NotReady(
             f"The weights file '{path.name}' cannot be read ({error.strerror}).", "Put it back, or add it again."
         ) from error
-    if start.startswith(_PICKLES) or path.suffix.lower() in {".pt", ".pth", ".pkl", ".joblib", ".ckpt", ".h5"}:
+    # A safetensors file begins with the length of its header, which may happen to look like a pickle's first bytes.
+    with_header = start[4:] == b"\0\0\0\0{"
+    if (start.startswith(_PICKLES) and not with_header) or path.suffix.lower() in {".pt", ".pth", ".pkl", ".joblib", ".ckpt", ".h5"}:
         raise BadInput(
             f"'{path.name}' is not a safetensors file but of a kind that can run code; it was not opened.",
             "Convert it where you trust it: from safetensors.torch import save_file; save_file(model.state_dict(), "
@@ -178,7 +181,7 @@ def _download(builder: Builder, path: Path, progress: Progress) -> None:
         if total and done != total:
             raise OSError(f"only {done} of {total} bytes came")
         os.replace(part, path)
-    except (urllib.error.URLError, OSError, TimeoutError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, TimeoutError) as error:
         reason = getattr(error, "reason", error)
         raise NotReady(
             f"'{builder.title}' needs a file of {builder.size_mb:.0f} MB that is fetched once, and it could not be "

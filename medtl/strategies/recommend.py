@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from medtl.errors import NotReady
 from medtl.vocabulary import Case, Cohort, Source
 
 # Below this many training cases per class full fine-tuning rarely beats a well-fitted last layer (methods.md 1 and 4).
@@ -20,9 +21,11 @@ class Recommendation:
 
 
 def recommend(cohort: Cohort, sources: Iterable[Source]) -> Recommendation:
-    """A source that can be used at once, and the strategy to see first on it."""
+    """A source that can be used at once, and the strategy to see first on it. Raises NotReady when there is none."""
     usable = [s for s in sources if s.available and s.modality == cohort.modality]
     here = [s for s in usable if s.on_disk and s.origin != "run"] or [s for s in usable if s.on_disk] or usable
+    if not here:
+        raise NotReady("None of the sources can be used.", "Choose or add another source.")
     source = _source(cohort, here)
     fewest = min((sum(c.label == k for c in _train(cohort)) for k in cohort.classes), default=0)
     why = (
@@ -43,7 +46,7 @@ def _source(cohort: Cohort, here: list[Source]) -> tuple[str, str]:
         ("shipped", "It comes with MedTL, works without a network, and was itself trained on medical images."),
     ):
         for source in here:
-            if source.origin == origin:
+            if source.origin == origin and source.on_disk:
                 return source.id, f"{reason} Which source suits your images best is only known by trying."
     first = here[0]
     return first.id, f"{first.why_not} Which source suits your images best is only known by trying.".strip()

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import uuid
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class FeatureCache:
                     if rows:
                         values = block["features"]
                         found.update({key: values[i] for key, i in rows.items()})
-            except (OSError, ValueError, KeyError, EOFError):
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
                 file.unlink(missing_ok=True)
         return found
 

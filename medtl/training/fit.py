@@ -70,6 +70,7 @@ class Fitted:
     """The network after its plan. `features` are those of all N cases while the trunk is the one they came from."""
 
     network: Network
+    learned: bool = False  # whether a step has taught the present head anything
     features: np.ndarray | None = None
     stopped: str = ""  # why training ended before its plan did, in a sentence; empty when it did not
     seconds: dict[str, float] = field(default_factory=lambda: {"features": 0.0, "fit": 0.0})
@@ -108,6 +109,7 @@ class Engine:
             if isinstance(step, Reinitialise):
                 reinitialise(network)
                 cache, fitted.features = None, None  # the cache belongs to the source, not to noise
+                fitted.learned = False
             elif isinstance(step, NewHead):
                 k = self.examples.classes
                 network.head = (
@@ -115,11 +117,14 @@ class Engine:
                     if step.hidden
                     else linear_head(network.width, k)
                 )
+                fitted.learned = False
             elif isinstance(step, Solve):
                 fitted.features = self.features(network, cache, fitted)
                 self._solve(network, step, fitted.features, fitted)
+                fitted.learned = True
             elif isinstance(step, Train):
                 moved = _Training(self, network, step, number).run(fitted)
+                fitted.learned = True
                 if moved and any(rate.stage != "head" for rate in step.rates):
                     cache, fitted.features = None, None
             if fitted.stopped:
@@ -189,9 +194,9 @@ class _Training:
         began = time.monotonic()
         start = self._resume()
         if start == 1 and not self.best_epoch:
-            # What the steps before left is the first candidate: training never ends worse on tune than it began.
-            fresh = any(isinstance(m, nn.Dropout) for m in self.network.head.modules())
-            if not fresh:
+            # What the steps before taught is the first candidate: training never ends worse on tune than it began.
+            # A head of random values is none.
+            if fitted.learned:
                 self.best_loss, _ = self._tune()
         try:
             for epoch in range(start, self.step.epochs + 1):
@@ -402,7 +407,7 @@ class _Training:
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.scaler.load_state_dict(state["scaler"])
-        except (ValueError, KeyError, RuntimeError, OSError, EOFError) as error:
+        except (ValueError, KeyError, TypeError, RuntimeError, OSError, EOFError) as error:
             self.listener.note(
                 f"The saved state of this run is damaged ({type(error).__name__}); training starts again from the "
                 "first epoch."

@@ -26,6 +26,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
+def share_the_cores() -> None:
+    """Let waiting threads sleep instead of spin; call before torch is imported, which reads this once.
+
+    When another program wants the cores, threads that spin at a barrier keep the very thread they wait for from
+    running: on a busy computer training was ten times slower for it (docs/benchmarks.md).
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 @functools.lru_cache(maxsize=1)
 def machine() -> Machine:
     """Asked once per process: nvidia-smi costs a good part of a second."""

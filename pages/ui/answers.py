@@ -48,12 +48,13 @@ def _pick(rows: Mapping[str, PredictionRow], cases: Mapping[str, Case]) -> Predi
     wanted = st.session_state.pop("use-case", None)
     if wanted in rows:
         st.session_state["use-show"], st.session_state["use-picked"] = EVERY, wanted
+    st.session_state.setdefault("use-show", EVERY)
     wrong = sum(row.predicted != row.label for row in rows.values())
     sizes = {EVERY: len(rows), MISTAKES: wrong, RIGHT: len(rows) - wrong}
     left, right = st.columns([2, 3], vertical_alignment="bottom", gap="large")
     with left:
         shown = st.segmented_control(
-            "Show", list(sizes), default=EVERY, required=True, format_func=lambda s: f"{s} {sizes[s]}", key="use-show"
+            "Show", list(sizes), required=True, format_func=lambda s: f"{s} {sizes[s]}", key="use-show"
         )
     fits = {
         EVERY: lambda row: True,

@@ -21,13 +21,12 @@ ORIGINS = {
 }
 SOURCE_COLUMNS = {
     "chosen": st.column_config.TextColumn("", width=28),
-    "source": st.column_config.TextColumn("Source", width=280),
-    "trained on": st.column_config.TextColumn("Trained on", width=210),
-    "cases": st.column_config.TextColumn("Cases", width=150),
-    "size": st.column_config.TextColumn("Size", width=70, help="Million values in the network"),
-    "cost": st.column_config.TextColumn("Cost here", width=120, help="Linear probe on these images, on this computer"),
-    "licence": st.column_config.TextColumn("Licence", width=90),
-    "available": st.column_config.TextColumn("Here?", width=150),
+    "source": st.column_config.TextColumn("Source", width=250),
+    "trained on": st.column_config.TextColumn("Trained on", width=180),
+    "size": st.column_config.TextColumn("Size", width=60, help="Million values in the network"),
+    "cost": st.column_config.TextColumn("Cost here", width=110, help="Linear probe on these images, on this computer"),
+    "licence": st.column_config.TextColumn("Licence", width=80),
+    "available": st.column_config.TextColumn("Here?", width=130),
 }
 
 
@@ -36,7 +35,6 @@ def source_rows(cohort: Cohort, sources: Sequence[Source], at: str) -> dict[str,
         "chosen": ["✓" if source.id == at else "" for source in sources],
         "source": [plain(source.title) for source in sources],
         "trained on": [plain(source.trained_on) for source in sources],
-        "cases": [plain(source.cases) for source in sources],
         "size": [f"{source.outline.parameters / 1e6:.1f} M" for source in sources],
         "cost": [takes(cohort.id, source.id, "linear-probe") for source in sources],
         "licence": [plain(source.licence) for source in sources],

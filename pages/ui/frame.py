@@ -44,16 +44,26 @@ def pages() -> list[st.Page]:
     ]
 
 
+def put_up() -> Any:
+    """Everything but the page itself; answers the page to run."""
+    st.set_page_config(page_title="MedTL", page_icon=icon(), layout="wide", initial_sidebar_state="expanded")
+    page = st.navigation(pages(), position="hidden")
+    show.guarded(selection.follow)()
+    sidebar()
+    show.toasts()
+    st.session_state["framed"] = True  # `draw` looks for it
+    return page
+
+
 def draw(page: Callable[[], None]) -> None:
     """The last line of every page file.
 
-    Until st.navigation was called once in a server's life, Streamlit takes pages/ for its old automatic pages: a link
-    to /trust right after a start would run trust.py alone, without the frame. Then the pages are named and it is run
-    again.
+    Until st.navigation was called once in a server's life, Streamlit takes pages/ for its old automatic pages, and a
+    link to /trust right after a start runs trust.py alone: then the page puts up the frame itself.
     """
-    if "chosen" not in st.session_state:
-        st.navigation(pages(), position="hidden")
-        st.rerun()
+    if not st.session_state.pop("framed", False):
+        put_up()
+        del st.session_state["framed"]
     show.guarded(page)()
 
 

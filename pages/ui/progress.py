@@ -141,7 +141,7 @@ def _finished(run: str, now: Progress) -> None:
     ready = shelf.has_result(run)
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
-        icon = ":green[:material/check_circle:]" if ready else ":orange[:material/stop_circle:]"
+        icon = ":green[:material/check_circle:]" if now.status == "finished" else ":orange[:material/stop_circle:]"
         st.markdown(f"#### {icon} {md(now.says)}")
         if ready:
             st.caption(_times(run))

@@ -20,15 +20,16 @@ ALL_OF_THEM = ("", "")
 def headline(result: Result) -> None:
     """One sentence of verdict, and in counts what the test part is too small to say."""
     recipe = result.recipe
+    cohort = shelf.or_none(shelf.cohort, recipe.cohort)
+    of = f", on {md(cohort.title)}" if cohort else ""
     st.caption(
-        f"{md(recipe.title)} · {md(shelf.strategy_title(recipe.strategy))} from "
-        f"{md(shelf.source_title(recipe.source))} · `{recipe.run}`"
+        f"{md(shelf.strategy_title(recipe.strategy))} from {md(shelf.source_title(recipe.source))}{of} · `{recipe.run}`"
     )
     st.markdown(f"### {md(result.sentence)}")
     if result.small_test:
         st.warning(md(result.small_test), icon=":material/group_off:")
-    for note in result.notes:
-        st.caption(f":material/info: {md(note)}")
+    if result.notes:
+        st.caption(f":material/info: {md(' '.join(result.notes))}")
 
 
 def numbers(result: Result) -> None:

@@ -32,8 +32,9 @@ class Selection:
 
 def follow() -> None:
     """Once at the start of every rerun: the URL rules, the session fills what a page change has left out."""
+    st.session_state.setdefault("chosen", {})
     asked = {key: st.query_params[key] for key in KEYS if key in st.query_params}
-    kept = dict(st.session_state.get("chosen", {}))
+    kept = dict(st.session_state["chosen"])
     if any(key in asked and asked[key] != kept.get(key) for key in ("run", "cohort")):
         kept = {}
     chosen = {**kept, **asked}

@@ -7,8 +7,13 @@ import streamlit as st
 
 
 def ask(settings: Sequence[Any], key: str) -> Mapping[str, Any]:
-    """Name -> value of every setting; only those that were changed differ from the default."""
-    return {setting.name: _one(setting, f"{key}-{setting.name}") for setting in settings}
+    """Name -> value of every setting."""
+    columns = st.columns(2)
+    answers = {}
+    for at, setting in enumerate(settings):
+        with columns[at % 2]:
+            answers[setting.name] = _one(setting, f"{key}-{setting.name}")
+    return answers
 
 
 def _one(setting: Any, key: str) -> Any:

@@ -15,6 +15,8 @@ from medtl.runs import results, status, store
 from medtl.vocabulary import Cohort, Recipe, Source
 from medtl.workspace import Workspace
 
+LONGEST = 100  # letters of an id; the disk refuses much longer names in words of its own
+
 
 def workspace() -> Workspace:
     """The folder named by MEDTL_HOME, else ~/.medtl."""
@@ -23,7 +25,7 @@ def workspace() -> Workspace:
 
 def cohort(id: str) -> Cohort:
     """NotFound for an unknown, deleted or hostile id, with the same words for all of them."""
-    file = workspace().cohort(id) / "cohort.json"
+    file = workspace().cohort(id[:LONGEST]) / "cohort.json"
     if not file.exists():
         raise NotFound("There is no such cohort.", "Pick one from the Library.")
     return _cohort(str(workspace().home), id, file.stat().st_mtime_ns)
@@ -31,7 +33,7 @@ def cohort(id: str) -> Cohort:
 
 def run(id: str) -> Path:
     """The folder of a run; NotFound as above."""
-    folder = workspace().run(id)
+    folder = workspace().run(id[:LONGEST])
     if not (folder / "recipe.json").exists():
         raise NotFound("There is no such run.", "Pick one from the Library.")
     return folder

@@ -56,7 +56,7 @@ def empty(says: str, action: str, page: str, icon: str) -> None:
     with st.container(border=True, horizontal_alignment="center"):
         st.space("small")
         st.markdown(f"{icon}  {says}", text_alignment="center")
-        if st.button(action, type="primary"):
+        if st.button(action, type="primary", key=f"empty-{says}"):
             selection.go(page)
         st.space("small")
 

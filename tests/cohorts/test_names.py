@@ -17,7 +17,9 @@ def test_suffix(text, suffix):
     assert names.suffix(text) == suffix
 
 
-@pytest.mark.parametrize(("text", "part"), [("Train", "train"), ("VALID", "tune"), ("test_set", "test"), ("benign", "")])
+@pytest.mark.parametrize(
+    ("text", "part"), [("Train", "train"), ("VALID", "tune"), ("test_set", "test"), ("benign", "")]
+)
 def test_parts_are_known_by_many_names(text, part):
     assert names.part_named(text) == part
 

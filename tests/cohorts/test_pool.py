@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from medtl.cohorts.pool import in_order
+from medtl.cohorts.pool import TOGETHER, in_order
 
 
 def test_order_is_kept_and_only_a_few_are_ahead():
@@ -13,10 +13,10 @@ def test_order_is_kept_and_only_a_few_are_ahead():
             started.append(n)
         return n * n
 
-    results = in_order(work, range(100), ahead=5)
+    results = in_order(work, range(1000), ahead=5)
     assert next(results) == 0
-    assert len(started) <= 6
-    assert list(results) == [n * n for n in range(1, 100)]
+    assert len(started) <= 6 * TOGETHER
+    assert list(results) == [n * n for n in range(1, 1000)]
 
 
 def test_an_error_comes_out_where_it_belongs():

@@ -1,0 +1,43 @@
+"""Expensive things made once for a whole test session: a workspace with a cohort, a source and a finished probe."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from medtl.vocabulary import Cohort
+from medtl.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Practice:
+    """A workspace in which somebody has worked: nothing in it is changed by a test; new runs may be added."""
+
+    ws: Workspace
+    cohort: Cohort
+    source: str
+    run: str  # a finished linear probe
+
+    @property
+    def folder(self) -> Path:
+        return self.ws.run(self.run)
+
+    def original(self, case: str) -> Path:
+        at = next(c.at for c in self.cohort.cases if c.id == case)
+        return self.ws.cohort(self.cohort.id) / at
+
+
+@pytest.fixture(scope="session")
+def practice(tmp_path_factory: pytest.TempPathFactory) -> Practice:
+    from tests import builders
+
+    from medtl.start import start
+
+    place = tmp_path_factory.mktemp("practice")
+    ws = Workspace(place / "home").ensure()
+    cohort = builders.add_cohort(ws, place / "pictures")
+    source = builders.add_source(ws, place / "source")
+    run = start(ws, cohort.id, source, "linear-probe", launch=False)
+    code = builders.work(ws.run(run))
+    assert code == 0, (ws.run(run) / "log.txt").read_text()
+    return Practice(ws, cohort, source, run)

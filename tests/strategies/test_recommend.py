@@ -1,0 +1,49 @@
+"""The advice: a source that can be used at once, with a reason for everything."""
+
+import pytest
+from tests.builders import cohort, source
+
+from medtl.errors import MedtlError
+from medtl.strategies import STRATEGIES, recommend
+from medtl.vocabulary import Card, Source
+
+
+def named(id: str, **changes: object) -> Source:
+    return source(card=Card(id, id.title(), "A source."), **changes)
+
+
+def test_there_is_a_reason_for_both_and_both_exist() -> None:
+    for train in (20, 4000):
+        said = recommend(cohort(train), [named("own"), named("shipped", origin="shipped")])
+        assert said.strategy in STRATEGIES
+        assert said.says_source.endswith(".") and said.says_strategy.endswith(".")
+
+
+def test_the_reason_names_the_smallest_class() -> None:
+    assert "20 training cases" in recommend(cohort(40), [named("own")]).says_strategy
+    assert "2000 training cases" in recommend(cohort(4000), [named("own")]).says_strategy
+
+
+def test_an_unavailable_source_is_never_recommended() -> None:
+    broken = named("broken", available=False)
+    assert recommend(cohort(), [broken, named("whole", origin="shipped")]).source == "whole"
+
+
+def test_what_is_here_comes_before_what_must_be_fetched() -> None:
+    far = named("far", origin="torchvision", on_disk=False)
+    assert recommend(cohort(), [far, named("here", origin="shipped")]).source == "here"
+    said = recommend(cohort(), [far])
+    assert said.source == "far" and "already here" not in said.says_source
+
+
+def test_a_run_is_a_source_only_when_there_is_nothing_else() -> None:
+    run = named("r-1", origin="run")
+    assert recommend(cohort(), [run, named("here", origin="shipped")]).source == "here"
+    assert recommend(cohort(), [run]).source == "r-1"
+
+
+def test_nothing_usable_is_said_in_words() -> None:
+    for known in ([], [named("broken", available=False)]):
+        with pytest.raises(MedtlError) as error:
+            recommend(cohort(), known)
+        assert error.value.message and error.value.advice

@@ -1,0 +1,225 @@
+"""What holds for every strategy, on a network of pictures and on one of table rows."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.builders import CPU, KINDS, Heard, cohort, easy_examples, engine, same_state, source, state_of
+
+from medtl.errors import BadInput, NotFound
+from medtl.evaluation.ranking import macro_auroc
+from medtl.sources.network import Network
+from medtl.strategies import STRATEGIES, Setting, make, may_change, sentences, settings_of
+from medtl.training.inference import Eye, head_scores
+from medtl.training.tensors import to_input
+from medtl.vocabulary import NewHead, Plan, Reinitialise, Solve, Train
+
+IDS = STRATEGIES.ids
+# Enough for an easy cohort, quick on a busy computer; only what a strategy has is taken.
+SMALL = {"epochs": 6, "rate": 1e-2, "batch": 16, "augmentation": "none", "hidden": 16, "freeze": 1}
+
+
+@pytest.fixture(params=IDS)
+def strategy(request: pytest.FixtureRequest) -> Any:
+    have = {s.name for s in settings_of(STRATEGIES[request.param])}
+    return make(request.param, {name: value for name, value in SMALL.items() if name in have})
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def every_setting() -> list[Any]:
+    return [pytest.param(id, s, id=f"{id}-{s.name}") for id in IDS for s in settings_of(STRATEGIES[id])]
+
+
+# ---- cards and settings ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_the_card_is_complete(id: str) -> None:
+    card = STRATEGIES[id].card
+    assert card.id == STRATEGIES[id].id == id
+    for field in dataclasses.fields(card):
+        assert getattr(card, field.name).strip(), f"{id} has no {field.name}"
+    assert card.says.endswith(".") and card.limits.endswith(".")
+
+
+@pytest.mark.parametrize(("id", "one"), every_setting())
+def test_a_setting_explains_itself_and_its_default_holds(id: str, one: Setting) -> None:
+    assert one.title and one.help.endswith(".")
+    assert getattr(make(id, {one.name: one.default}), one.name) == one.default == getattr(make(id), one.name)
+
+
+@pytest.mark.parametrize(("id", "one"), every_setting())
+def test_the_ends_of_a_range_can_be_used(id: str, one: Setting) -> None:
+    ends = one.choices if one.kind == "choice" else (one.low, one.high)
+    for end in ends:
+        assert end is not None
+        made = make(id, {one.name: end})
+        assert getattr(made, one.name) == end
+        assert getattr(make(id, {one.name: str(end)}), one.name) == end  # as typed on a command line
+        assert made.plan(KINDS["image"][0]().outline(), 2)
+
+
+@pytest.mark.parametrize(("id", "one"), every_setting())
+def test_outside_of_a_range_is_refused_with_the_range(id: str, one: Setting) -> None:
+    if one.kind == "choice":
+        wrong: list[Any] = ["", "no such choice", None, 3]
+    else:
+        assert one.low is not None and one.high is not None
+        wrong = [one.low - 1, one.high + 1, math.nan, math.inf, -math.inf, "", "many", None, [], "1e999"]
+        wrong += [one.low + 0.5] if one.kind == "int" else []
+    for value in wrong:
+        with pytest.raises(BadInput) as error:
+            make(id, {one.name: value})
+        assert one.title in error.value.message and error.value.advice
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_an_unknown_setting_names_those_that_exist(id: str) -> None:
+    with pytest.raises(BadInput) as error:
+        make(id, {"momentum": 0.9})
+    assert "momentum" in error.value.message
+    assert all(s.name in error.value.advice for s in settings_of(STRATEGIES[id]))
+
+
+def test_an_unknown_strategy_names_those_that_exist() -> None:
+    with pytest.raises(NotFound) as error:
+        make("meta-learning")
+    assert all(id in error.value.advice for id in IDS)
+
+
+# ---- plans ----------------------------------------------------------------------------------------------------------
+
+
+def test_planning_alone_changes_nothing(strategy: Any, kind: str) -> None:
+    network, spec = KINDS[kind][0](), KINDS[kind][1]
+    before, x = state_of(network), to_input(easy_examples(spec).inputs.take(np.arange(8)), spec, CPU.where)
+    with torch.inference_mode():
+        said = network(x)
+        strategy.plan(network.outline(), 2)
+        assert torch.equal(network(x), said)
+    assert same_state(before, state_of(network))
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_a_plan_can_be_read_and_names_only_stages_that_exist(strategy: Any, kind: str, classes: int) -> None:
+    outline = KINDS[kind][0]().outline()
+    plan: Plan = strategy.plan(outline, classes)
+    names = {stage.name for stage in outline.stages} | {"head"}
+    for step in plan:
+        assert step.says.endswith(".") and len(step.says) > 20
+        if isinstance(step, Train):
+            assert {rate.stage for rate in step.rates} <= names
+            assert len({rate.stage for rate in step.rates}) == len(step.rates)
+            assert all(rate.rate > 0 for rate in step.rates)
+    assert any(isinstance(step, NewHead) for step in plan)
+    assert any(isinstance(step, (Solve, Train)) for step in plan)
+    said = list(sentences(plan, outline, classes))
+    assert said[:-1] == [step.says for step in plan]
+    assert f"{may_change(plan, outline, classes):,}" in said[-1]
+
+
+def test_every_plan_counts_what_may_change(kind: str) -> None:
+    outline, classes = KINDS[kind][0]().outline(), 3
+    head = (outline.features + 1) * classes
+    assert may_change(make("linear-probe").plan(outline, classes), outline, classes) == head
+    everything = outline.parameters + head
+    assert may_change(make("fine-tune").plan(outline, classes), outline, classes) == everything
+    assert may_change(make("from-scratch").plan(outline, classes), outline, classes) == everything
+    partly = make("freeze-first", {"freeze": 1, "hidden": 16})
+    network = KINDS[kind][0](classes)
+    from medtl.sources.network import hidden_head
+
+    network.head = hidden_head(outline.features, 16, classes, 0.0)
+    moving = sum(p.numel() for stage in network.stages[1:] for p in stage.parameters())
+    assert may_change(partly.plan(outline, classes), outline, classes) == moving + sum(
+        p.numel() for p in network.head.parameters()
+    )
+
+
+def test_only_the_control_forgets_the_source() -> None:
+    for cls in STRATEGIES:
+        plan = cls().plan(KINDS["image"][0]().outline(), 2)
+        assert cls().forgets_source == any(isinstance(step, Reinitialise) for step in plan)
+    assert [cls.id for cls in STRATEGIES if cls().forgets_source] == ["from-scratch"]
+
+
+# ---- carried out ----------------------------------------------------------------------------------------------------
+
+
+def scores_on_test(network: Network, kind: str, examples: Any) -> np.ndarray:
+    eye = Eye(network, KINDS[kind][1], CPU)
+    return head_scores(network.head, eye.features(examples.inputs.take, examples.test))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_it_learns_better_than_chance_and_what_is_frozen_stays(strategy: Any, kind: str, classes: int) -> None:
+    make_network, spec = KINDS[kind]
+    network, examples, heard = make_network(classes), easy_examples(spec, 120, classes), Heard()
+    plan = strategy.plan(network.outline(), classes)
+    before = {stage.name: [state_of(m) for m in stage.modules] for stage in network.stages}
+    fitted = engine(examples, spec, heard).carry_out(network, plan)
+    assert not fitted.stopped and fitted.network is network and not network.training
+
+    scores = scores_on_test(network, kind, examples)
+    assert scores.shape == (len(examples.test), classes) and np.allclose(scores.sum(axis=1), 1)
+    assert macro_auroc(examples.labels[examples.test], scores) > 0.8
+
+    moving = {rate.stage for step in plan if isinstance(step, Train) for rate in step.rates}
+    if any(isinstance(step, Reinitialise) for step in plan):
+        moving |= set(before)
+    for stage in network.stages:
+        same = all(same_state(a, state_of(m)) for a, m in zip(before[stage.name], stage.modules, strict=True))
+        assert same or stage.name in moving, f"{stage.name} moved, buffers included"
+        if stage.name in moving and heard.epochs and any(epoch["best"] for epoch in heard.epochs):
+            assert not same
+
+
+def test_features_that_are_handed_on_are_those_of_the_finished_network(strategy: Any, kind: str) -> None:
+    make_network, spec = KINDS[kind]
+    network, examples = make_network(), easy_examples(spec)
+    fitted = engine(examples, spec).carry_out(network, strategy.plan(network.outline(), 2))
+    if fitted.features is not None:
+        fresh = Eye(network, spec, CPU).features(examples.inputs.take, np.arange(len(examples.labels)))
+        assert np.allclose(fitted.features, fresh, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind_", KINDS)
+@pytest.mark.parametrize("setting", ["keep", "adapt"])
+def test_batch_norm_statistics_follow_only_when_asked(kind_: str, setting: str) -> None:
+    make_network, spec = KINDS[kind_]
+    network, examples = make_network(), easy_examples(spec)
+    before = state_of(network)
+    strategy = make("fine-tune", {"epochs": 2, "rate": 1e-3, "batch_norm": setting, "augmentation": "none"})
+    heard = Heard()
+    engine(examples, spec, heard).carry_out(network, strategy.plan(network.outline(), 2))
+    running = [key for key in before if "running" in key]
+    moved = any(not torch.equal(before[key], network.state_dict()[key]) for key in running)
+    assert running
+    assert moved == (setting == "adapt" and any(epoch["best"] for epoch in heard.epochs))
+
+
+# ---- when it cannot be used -----------------------------------------------------------------------------------------
+
+
+def test_freezing_more_stages_than_there_are_is_said() -> None:
+    four = source()
+    assert make("freeze-first", {"freeze": 4}).why_not(four, cohort()) is None
+    said = make("freeze-first", {"freeze": 5}).why_not(four, cohort())
+    assert said is not None and "4 stages" in said
+
+
+def test_all_stages_frozen_still_trains_the_head() -> None:
+    network, spec = KINDS["image"][0](), KINDS["image"][1]
+    strategy = make("freeze-first", {"freeze": 4, "hidden": 16, "epochs": 4, "rate": 1e-2, "augmentation": "none"})
+    before = state_of(network.trunk)
+    examples = easy_examples(spec)
+    engine(examples, spec).carry_out(network, strategy.plan(network.outline(), 2))
+    assert same_state(before, state_of(network.trunk))
+    assert macro_auroc(examples.labels[examples.test], scores_on_test(network, "image", examples)) > 0.7

@@ -1,0 +1,168 @@
+"""Who may import whom. The list below is the diagram; the imports are read, not run, also those inside functions."""
+
+import ast
+import functools
+from pathlib import Path
+
+import pytest
+from tests.builders import ROOT, python
+
+GROUND = {"medtl", "medtl.vocabulary", "medtl.errors", "medtl.catalogue", "medtl.workspace"}
+LEAVES = ("medtl.cohorts", "medtl.evaluation", "medtl.runs")
+# Each package, and the packages of ours it may see besides itself and the ground.
+MAY_IMPORT = {
+    "medtl.cohorts": set(),
+    "medtl.evaluation": set(),
+    "medtl.runs": set(),
+    "medtl.sources": set(),
+    "medtl.strategies": set(),
+    "medtl.explanation": {"medtl.sources"},
+    "medtl.training": {"medtl.sources", "medtl.evaluation"},
+    "medtl.modalities": {"medtl.cohorts"},
+    "medtl.start": {"medtl.cohorts", "medtl.runs", "medtl.sources", "medtl.strategies"},
+    "medtl.prediction": {
+        "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
+        "medtl.training",
+    },
+    "medtl.demo": {"medtl.start", "medtl.cohorts", "medtl.runs"},
+    "medtl.doctor": {"medtl.start", "medtl.cohorts", "medtl.training"},
+    "medtl.consulting": set(),
+    "medtl.consultant": {"medtl.prediction", "medtl.sources", "medtl.training"},
+    "medtl.worker": {
+        "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
+        "medtl.strategies", "medtl.training",
+    },
+    "medtl.cli": {
+        "medtl.cohorts", "medtl.demo", "medtl.doctor", "medtl.prediction", "medtl.runs", "medtl.sources", "medtl.start",
+        "medtl.strategies", "medtl.training",
+    },
+    "medtl.__main__": {"medtl.cli"},
+    "pages": {
+        "medtl.cohorts", "medtl.consulting", "medtl.evaluation", "medtl.explanation", "medtl.runs", "medtl.sources",
+        "medtl.start", "medtl.strategies", "medtl.training",
+    },
+    "app": {"pages"},
+}  # fmt: skip
+STARTED_BY_NAME = {"medtl.worker", "medtl.consultant", "medtl.cli"}  # and imported by nobody but `__main__`
+HEAVY = ("torch", "torchvision", "sklearn", "cv2")
+LIGHT = (
+    "medtl.start",
+    "medtl.consulting",
+    "medtl.strategies",
+    "medtl.sources.library",
+    "medtl.sources.builders",
+    "medtl.training.cost",
+    "medtl.training.machine",
+    "medtl.explanation.overlay",
+    "medtl.demo",
+    "medtl.doctor",
+    "medtl.cli",
+    "medtl.worker",
+)
+
+
+def files() -> list[Path]:
+    return sorted([ROOT / "app.py", *(ROOT / "medtl").rglob("*.py"), *(ROOT / "pages").rglob("*.py")])
+
+
+def module_of(file: Path) -> str:
+    name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def package_of(module: str) -> str:
+    """"medtl.training.fit" -> "medtl.training", "pages.ui.show" -> "pages"."""
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "medtl" else parts[0]
+
+
+@functools.cache
+def imports(file: Path) -> frozenset[str]:
+    """Every module imported anywhere in the file, except where only a type checker looks."""
+    found: set[str] = set()
+    tree = ast.parse(file.read_text())
+    unseen = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in unseen:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} has a relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if exists(inner) else str(node.module))
+    return frozenset(found)
+
+
+def exists(module: str) -> bool:
+    path = ROOT.joinpath(*module.split("."))
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+@pytest.mark.parametrize("file", files(), ids=module_of)
+def test_imports_follow_the_layers(file: Path) -> None:
+    module = module_of(file)
+    mine = package_of(module)
+    if module in GROUND:
+        allowed = GROUND
+    else:
+        assert mine in MAY_IMPORT, f"{mine} has no line in the list of layers"
+        allowed = GROUND | MAY_IMPORT[mine] | {mine}
+    ours = {name for name in imports(file) if name.split(".")[0] in ("medtl", "pages", "app")}
+    assert {package_of(name) for name in ours} <= allowed, f"{module} may not import {sorted(ours)}"
+
+
+@pytest.mark.parametrize("file", files(), ids=module_of)
+def test_streamlit_is_for_the_screen_only(file: Path) -> None:
+    module = module_of(file)
+    if not module.startswith(("pages", "app")):
+        assert not any(name.split(".")[0] == "streamlit" for name in imports(file))
+
+
+@pytest.mark.parametrize("file", files(), ids=module_of)
+def test_some_are_started_by_name_and_imported_by_nobody(file: Path) -> None:
+    module = module_of(file)
+    allowed = {"medtl.cli"} if module == "medtl.__main__" else set()
+    assert not imports(file) & (STARTED_BY_NAME - allowed - {module})
+
+
+@pytest.mark.parametrize("package", [*LEAVES, "medtl.strategies"])
+def test_leaves_and_strategies_name_no_heavy_library(package: str) -> None:
+    for file in ROOT.joinpath(*package.split(".")).rglob("*.py"):
+        assert not {name.split(".")[0] for name in imports(file)} & set(HEAVY), file
+
+
+def test_what_the_server_imports_loads_no_heavy_library(tmp_path: Path) -> None:
+    modules = [
+        m for m in map(module_of, files()) if m.startswith((*LEAVES, "pages", "medtl.strategies")) or m in LIGHT
+    ]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}:\n"
+        "    importlib.import_module(name)\n"
+        f"    found = [heavy for heavy in {HEAVY!r} if heavy in sys.modules]\n"
+        "    assert not found, f'{name} loads {found}'\n"
+    )
+    answer = python(code, MEDTL_HOME=str(tmp_path))
+    assert answer.returncode == 0, answer.stderr[-2000:]
+
+
+@pytest.mark.parametrize("file", files(), ids=module_of)
+def test_nothing_that_is_never_right(file: Path) -> None:
+    text = file.read_text()
+    assert "unsafe_allow_html" not in text
+    assert "/" + "work/" not in text
+    tree = ast.parse(text)
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert not called & {"pickle.load", "pickle.loads", "joblib.load", "eval", "exec", "os.system", "st.html"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "np.load", "numpy.load"):
+            said = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+            assert said.get("weights_only", "True") == "True" and said.get("allow_pickle", "False") == "False"
+            assert "torch" not in ast.unparse(node.func) or "weights_only" in said

@@ -1,0 +1,371 @@
+"""Carrying out a plan: resuming to the same weights, memory, numbers that are none, stopping, keeping the best."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.builders import CPU, PICTURES, Heard, easy_examples, engine, image_network, same_state, state_of
+
+from medtl.errors import MedtlError
+from medtl.sources.network import Network
+from medtl.strategies import make
+from medtl.training import fit
+from medtl.training.checkpoint import Checkpoint
+from medtl.training.features import FeatureCache
+from medtl.training.fit import Fitted, Stopped
+from medtl.vocabulary import NewHead, Plan, Rate, Solve, Train
+
+HEAD = NewHead("Put a new head on.")
+HIDDEN = NewHead("Put a hidden head on.", hidden=12, dropout=0.4)
+SOLVE = Solve("Fit it.", strengths=(0.01, 0.1, 1.0))
+
+
+def train(epochs: int = 4, rate: float = 3e-3, **more: Any) -> Train:
+    rates = tuple(Rate(name, rate) for name in ("stage 2", "stage 3", "head"))
+    facts: dict[str, Any] = {"epochs": epochs, "rates": rates, "batch": 16, "augment": "mild", "patience": 99}
+    return Train("Train it.", **facts | more)
+
+
+def carried_out(plan: Plan, heard: Heard | None = None, **more: Any) -> tuple[Fitted, dict[str, torch.Tensor]]:
+    fitted = engine(more.pop("examples", easy_examples()), PICTURES, heard, **more).carry_out(image_network(), plan)
+    return fitted, state_of(fitted.network)
+
+
+# ---- the same recipe twice ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", [(HEAD, SOLVE, train()), (HIDDEN, train(adapt_batchnorm=True))], ids=["fine", "hidden"])
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(plan: Plan) -> None:
+    assert same_state(carried_out(plan)[1], carried_out(plan)[1])
+    assert not same_state(carried_out(plan)[1], carried_out(plan, seed=4)[1])
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "plan",
+    [(HEAD, SOLVE, train(adapt_batchnorm=True)), (HIDDEN, train(balanced=True, augment="with flips"))],
+    ids=["fine-tune", "hidden-dropout-balanced"],
+)
+def test_killed_after_any_epoch_it_resumes_to_the_same_weights(plan: Plan, after: int, tmp_path: Path) -> None:
+    whole = Heard()
+    _, wanted = carried_out(plan, whole)
+
+    def kill(epoch: int) -> None:
+        if epoch == after:
+            raise Killed
+
+    with pytest.raises(Killed):
+        carried_out(plan, Heard(after_epoch=kill), checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    torch.manual_seed(99)  # a new process has another state
+    heard = Heard()
+    _, got = carried_out(plan, heard, checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    assert same_state(wanted, got)
+    assert [e["epoch"] for e in heard.epochs] == list(range(after + 1, 5))
+    assert [e["tune_loss"] for e in heard.epochs] == [e["tune_loss"] for e in whole.epochs[after:]]
+    assert not heard.notes
+
+
+def killed_run(folder: Path, plan: Plan) -> None:
+    def kill(epoch: int) -> None:
+        if epoch == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        carried_out(plan, Heard(after_epoch=kill), checkpoint=Checkpoint(folder))
+
+
+def cut(folder: Path) -> None:
+    file = next(folder.glob("*.pt"))
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def flip(folder: Path) -> None:
+    file = next(folder.glob("*.pt"))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+DAMAGES: dict[str, Any] = {
+    "cut": cut,
+    "one bit": flip,
+    "gone": lambda folder: next(folder.glob("*.pt")).unlink(),
+    "pointer half": lambda folder: (folder / "checkpoint.json").write_text('{"file": "ste'),
+    "pointer empty": lambda folder: (folder / "checkpoint.json").write_text(""),
+    "pointer other": lambda folder: (folder / "checkpoint.json").write_text("[]"),
+    "pointer keys": lambda folder: (folder / "checkpoint.json").write_text("{}"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_said_and_training_starts_again(damage: str, tmp_path: Path) -> None:
+    plan: Plan = (HEAD, SOLVE, train(3))
+    folder = tmp_path / "checkpoint"
+    killed_run(folder, plan)
+    DAMAGES[damage](folder)
+    heard = Heard()
+    _, got = carried_out(plan, heard, checkpoint=Checkpoint(folder))
+    assert len(heard.notes) == 1 and "damaged" in heard.notes[0] and "first epoch" in heard.notes[0]
+    assert [e["epoch"] for e in heard.epochs] == [1, 2, 3]
+    assert same_state(got, carried_out(plan)[1])
+
+
+def test_a_checkpoint_of_another_network_starts_again_from_the_weights_it_had(tmp_path: Path) -> None:
+    killed_run(tmp_path / "c", (HIDDEN, train(3)))
+    plan: Plan = (HEAD, train(3))
+    heard = Heard()
+    _, got = carried_out(plan, heard, checkpoint=Checkpoint(tmp_path / "c"))
+    assert "damaged" in heard.notes[0]
+    assert same_state(got, carried_out(plan)[1])
+
+
+def test_the_newest_checkpoint_is_the_only_one_kept(tmp_path: Path) -> None:
+    carried_out((HEAD, train(3)), checkpoint=Checkpoint(tmp_path / "c"))
+    assert sorted(f.name for f in (tmp_path / "c").iterdir()) == ["checkpoint.json", "step-1-epoch-3.pt"]
+    assert json.loads((tmp_path / "c" / "checkpoint.json").read_text())["schema_version"] == 1
+
+
+# ---- memory ---------------------------------------------------------------------------------------------------------
+
+
+def only_so_many(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
+    """A device on which no more than `most` images fit; returns the sizes that were tried."""
+    tried: list[int] = []
+    forward = fit._Training._forward
+
+    def limited(self: Any, x: torch.Tensor) -> torch.Tensor:
+        tried.append(len(x))
+        if len(x) > most:
+            raise torch.OutOfMemoryError
+        return forward(self, x)
+
+    monkeypatch.setattr(fit._Training, "_forward", limited)
+    return tried
+
+
+def test_when_memory_is_full_the_chunk_is_halved_and_the_result_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan: Plan = (HEAD, SOLVE, train(2, augment="none"))
+    _, wanted = carried_out(plan)
+    tried = only_so_many(monkeypatch, 2)
+    heard = Heard()
+    fitted, got = carried_out(plan, heard)
+    assert not fitted.stopped and len(heard.epochs) == 2
+    assert [note for note in heard.notes if "memory was full" in note] == heard.notes and len(heard.notes) == 2
+    assert "2 images" in heard.notes[-1]
+    assert tried[:3] == [8, 4, 2] and max(tried[3:]) == 2  # learned once, not at every batch
+    for key, value in wanted.items():
+        assert torch.allclose(value.float(), got[key].float(), atol=1e-4), key
+
+
+def test_the_gradient_does_not_depend_on_the_chunk() -> None:
+    def gradient(chunk: int) -> list[torch.Tensor]:
+        network = image_network()
+        step = train(1, augment="none")
+        training = fit._Training(engine(easy_examples()), network, step, 0)
+        training.chunk = chunk
+        training._batch(np.arange(13), torch.Generator())
+        return [p.grad.clone() for p in network.parameters() if p.grad is not None]
+
+    whole = gradient(13)
+    for chunk in (1, 4, 8):
+        for one, other in zip(gradient(chunk), whole, strict=True):
+            assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_not_even_one_image_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    only_so_many(monkeypatch, 0)
+    with pytest.raises(MedtlError) as error:
+        carried_out((HEAD, train(1)))
+    assert "memory" in error.value.message and error.value.advice
+
+
+# ---- numbers that are none ------------------------------------------------------------------------------------------
+
+
+def not_a_number_from(monkeypatch: pytest.MonkeyPatch, epoch: int, steps: int) -> None:
+    """The loss of the second step of `epoch` is not a number."""
+    chunk = fit._Training._chunk
+    calls = {"n": 0}
+
+    def spoiled(self: Any, indices: np.ndarray, whole: int, generator: torch.Generator) -> float:
+        loss = chunk(self, indices, whole, generator)
+        calls["n"] += 1
+        return math.nan if calls["n"] > (epoch - 1) * steps + 2 else loss
+
+    monkeypatch.setattr(fit._Training, "_chunk", spoiled)
+
+
+def test_a_loss_that_is_no_number_ends_training_and_the_best_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = easy_examples()
+    chunks = sum(math.ceil(len(b) / 8) for b in np.array_split(examples.train, math.ceil(len(examples.train) / 16)))
+    _, wanted = carried_out((HEAD, train(6, warmup=0.0)), examples=examples)
+    not_a_number_from(monkeypatch, 3, chunks)
+    heard = Heard()
+    fitted, got = carried_out((HEAD, train(6, warmup=0.0)), heard, examples=examples)
+    assert "diverged" in fitted.stopped and "epoch 3 of 6" in fitted.stopped
+    assert [e["epoch"] for e in heard.epochs] == [1, 2]
+    best = max(e["epoch"] for e in heard.epochs if e["best"])
+    assert f"epoch {best} had learned is kept" in fitted.stopped
+    assert all(torch.isfinite(value).all() for value in got.values())
+    assert not same_state(wanted, got)
+
+
+def test_diverging_at_once_keeps_the_fitted_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, probe = carried_out((HEAD, SOLVE))
+    not_a_number_from(monkeypatch, 1, 1)
+    fitted, got = carried_out((HEAD, SOLVE, train(3)))
+    assert "last layer as fitted before is kept" in fitted.stopped
+    assert same_state(probe, got)
+
+
+@pytest.mark.parametrize("head", [HEAD, HIDDEN], ids=["linear", "hidden"])
+def test_diverging_at_once_with_a_fresh_head_is_an_error_with_advice(
+    monkeypatch: pytest.MonkeyPatch, head: NewHead
+) -> None:
+    not_a_number_from(monkeypatch, 1, 1)
+    with pytest.raises(MedtlError) as error:
+        carried_out((head, train(3)))
+    assert "diverged" in error.value.message and "learning rate" in error.value.advice
+
+
+def test_a_rate_that_is_far_too_high_never_leaves_worse_than_the_fitted_head() -> None:
+    _, probe = carried_out((HEAD, SOLVE))
+    heard = Heard()
+    fitted, got = carried_out((HEAD, SOLVE, train(3, rate=50.0)), heard)
+    assert all(torch.isfinite(value).all() for value in got.values())
+    assert not any(e["best"] for e in heard.epochs) and same_state(probe, got)
+    assert fitted.features is not None  # still those of the source
+
+
+# ---- stopping -------------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_in_the_middle_keeps_the_best_epoch() -> None:
+    def later(heard: Heard) -> bool:
+        return len(heard.epochs) == 3 and len(heard.steps) > 3 * 4 + 1
+
+    kept: dict[int, dict[str, torch.Tensor]] = {}
+    network = image_network()
+    heard = Heard(when=later, after_epoch=lambda epoch: kept.update({epoch: state_of(network)}))
+    fitted = engine(easy_examples(), heard=heard).carry_out(network, (HEAD, train(50)))
+    best = max(e["epoch"] for e in heard.epochs if e["best"])
+    assert fitted.stopped == f"You asked to stop in epoch 4 of 50; what epoch {best} had learned is kept."
+    assert same_state(kept[best], state_of(network))
+
+
+def test_a_stop_before_anything_was_learned_leaves_nothing() -> None:
+    for head in (HEAD, HIDDEN):
+        with pytest.raises(Stopped):
+            carried_out((head, train()), Heard(when=lambda heard: True))
+    with pytest.raises(Stopped):  # while the features are worked out
+        carried_out((HEAD, SOLVE), Heard(when=lambda heard: True))
+
+
+def test_a_stop_in_the_first_epoch_keeps_the_fitted_head() -> None:
+    fitted, got = carried_out((HEAD, SOLVE, train()), Heard(when=lambda heard: bool(heard.steps)))
+    assert "asked to stop in epoch 1" in fitted.stopped and "as fitted before is kept" in fitted.stopped
+    assert same_state(got, carried_out((HEAD, SOLVE))[1])
+    assert fitted.features is not None
+
+
+def test_no_step_is_carried_out_after_a_stop() -> None:
+    heard = Heard(when=lambda heard: len(heard.epochs) == 1)
+    fitted, _ = carried_out((HEAD, train(3), train(3)), heard)
+    assert fitted.stopped and len(heard.epochs) == 1
+
+
+# ---- early stopping, sampling, rates --------------------------------------------------------------------------------
+
+
+def test_training_ends_when_the_tune_part_has_not_improved_for_so_long() -> None:
+    heard = Heard()
+    fitted, _ = carried_out((HEAD, SOLVE, train(30, rate=1e-12, patience=3, augment="none")), heard)
+    best = max((e["epoch"] for e in heard.epochs if e["best"]), default=0)
+    assert not fitted.stopped
+    assert len(heard.epochs) == best + 3 < 30
+
+
+def test_the_kept_epoch_is_the_one_of_least_tune_loss() -> None:
+    heard = Heard()
+    carried_out((HEAD, train(8, rate=2e-2)), heard)
+    losses = [e["tune_loss"] for e in heard.epochs]
+    assert [e["best"] for e in heard.epochs] == [loss < min([math.inf, *losses[:i]]) for i, loss in enumerate(losses)]
+
+
+def test_balanced_sampling_shows_each_class_equally_often() -> None:
+    examples = easy_examples(n=400)
+    rare = examples.labels[examples.train] == 1
+    few = np.concatenate([examples.train[~rare], examples.train[rare][:12]])
+    examples = fit.Examples(**{**vars(examples), "train": few})
+
+    def shown(balanced: bool) -> float:
+        training = fit._Training(engine(examples), image_network(), train(1, balanced=balanced), 0)
+        orders = [training._order(torch.Generator().manual_seed(n)) for n in range(20)]
+        assert all(len(order) == len(few) and set(order) <= set(few) for order in orders)
+        return float(np.mean([examples.labels[order].mean() for order in orders]))
+
+    assert shown(False) == pytest.approx(12 / len(few))
+    assert shown(True) == pytest.approx(0.5, abs=0.04)
+
+
+def test_unbalanced_order_shows_every_case_once() -> None:
+    training = fit._Training(engine(easy_examples()), image_network(), train(1), 0)
+    order = training._order(torch.Generator().manual_seed(0))
+    assert sorted(order) == sorted(easy_examples().train)
+
+
+def test_the_rate_rises_then_falls_and_each_group_keeps_its_share() -> None:
+    step = Train("Train.", 4, (Rate("stage 3", 1e-3), Rate("head", 1e-2)), warmup=0.25)
+    training = fit._Training(engine(easy_examples()), image_network(), step, 0)
+    seen = []
+    for at in range(40):
+        training._set_rate(at, 40)
+        low, high = (group["lr"] for group in training.optimiser.param_groups)
+        assert high == pytest.approx(10 * low)
+        seen.append(high)
+    assert seen[9] == pytest.approx(1e-2) and max(seen) <= 1e-2 * (1 + 1e-9)
+    assert seen[:10] == sorted(seen[:10]) and seen[10:] == sorted(seen[10:], reverse=True)
+    assert 0 <= seen[-1] < 1e-3
+
+
+def test_what_is_told_can_be_drawn() -> None:
+    heard = Heard()
+    carried_out((HEAD, SOLVE, train(2)), heard)
+    assert {"features", "fit"} <= {name for name, _, _ in heard.phases}
+    assert all(0 <= done <= total for _, done, total in heard.phases)
+    assert all(e["plan_step"] == 2 and e["seconds"] > 0 for e in heard.epochs)
+    assert heard.steps[-1]["step"] == heard.steps[-1]["steps"]
+
+
+# ---- features -------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_probe_computes_no_features(tmp_path: Path) -> None:
+    examples = easy_examples()
+    cache = FeatureCache(tmp_path, "abc", PICTURES)
+    first, one = carried_out((HEAD, SOLVE), examples=examples, cache=cache)
+    taken = examples.inputs.taken  # type: ignore[attr-defined]
+    second, other = carried_out((HEAD, SOLVE), examples=examples, cache=cache)
+    assert first.computed_features == len(examples.labels) == taken and second.computed_features == 0
+    assert examples.inputs.taken == taken  # type: ignore[attr-defined]
+    assert same_state(one, other)
+
+
+def test_noise_never_reaches_the_cache_of_the_source(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path, "abc", PICTURES)
+    network = image_network()
+    plan = (*make("from-scratch", {"epochs": 1}).plan(network.outline(), 2), SOLVE)
+    engine(easy_examples(), cache=cache).carry_out(network, plan)
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_a_cpu_device_is_what_these_tests_run_on() -> None:
+    assert CPU.name == "cpu" and isinstance(image_network(), Network)

@@ -16,7 +16,7 @@ endif
 .PHONY: app test check lock clean
 
 app: $(VENV)/.app
-	@$(VENV)/bin/python -m medtl demo
+	@$(VENV)/bin/python -m medtl demo || echo "The example could not be made (see above); the app starts without it."
 	@echo "MedTL: http://localhost:$(PORT)  (Ctrl+C ends it; runs in progress go on)"
 	@$(VENV)/bin/streamlit run app.py --server.port $(PORT)
 

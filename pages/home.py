@@ -12,11 +12,8 @@ def page() -> None:
     st.space("small")
     showcase.three_pictures()
     st.space("small")
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        recent()
-    with right:
-        limits()
+    recent()
+    limits()
 
 
 def doors() -> None:
@@ -40,7 +37,8 @@ def doors() -> None:
             cohort, run = example or (None, None)
             selection.go("trust" if run else "data", cohort=cohort, run=run)
     with right, st.container(border=True, height="stretch"):
-        show.section("Bring your images")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            show.section("Bring your images")
         st.markdown("A zip or a folder with one sub-folder a class is enough. They stay on this computer.")
         if st.button("Bring images", type="primary", icon=":material/upload:"):
             selection.choose(cohort=None, run=None, source=None, strategy=None)
@@ -54,11 +52,11 @@ def recent() -> None:
         st.caption("Your runs will stand here, each with its AUROC and the interval.")
         return
     for run in runs:
-        title, number, badge = st.columns([6, 4, 2], vertical_alignment="center")
+        title, number, badge = st.columns([5, 3, 2], vertical_alignment="center")
         with title:
             st.page_link(
                 selection.path("trust" if run.headline else "train"),
-                label=md(short(run.title, 52)),
+                label=md(short(run.title, 56)),
                 icon=":material/fact_check:" if run.headline else ":material/model_training:",
                 query_params={"run": run.id, "cohort": run.cohort},
             )

@@ -31,7 +31,7 @@ def choose(cohort: Cohort, chosen: selection.Selection) -> None:
     titles = {source.id: source.title for source in sources}
     if at not in titles:
         at = advice.source if advice.source in titles else next(iter(titles))
-    st.markdown(f":primary[:material/lightbulb:] **{md(titles.get(advice.source, ''))}.** {md(advice.says_source)}")
+    st.markdown(f":material/lightbulb: **{md(titles.get(advice.source, ''))}.** {md(advice.says_source)}")
     table(cohort, sources, at)
     source = pick(sources, at)
     missing = "" if source.available else source.why_not or "It cannot be used on this computer."

@@ -4,6 +4,7 @@ Letters: N cases, C channels, S pixels a side, K classes.
 """
 
 import contextlib
+import itertools
 import json
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def image_network(classes: int = 2, seed: int = 0, width: int = 8) -> Network:
         nn.Sequential(
             nn.Conv2d(before, after, 3, stride=1 + n % 2, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()
         )
-        for n, (before, after) in enumerate(zip(widths, widths[1:], strict=False))
+        for n, (before, after) in enumerate(itertools.pairwise(widths))
     ]
     trunk = nn.Sequential(*blocks)
     with torch.no_grad():  # running statistics as a trained source has them

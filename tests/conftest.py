@@ -29,9 +29,8 @@ class Practice:
 
 @pytest.fixture(scope="session")
 def practice(tmp_path_factory: pytest.TempPathFactory) -> Practice:
-    from tests import builders
-
     from medtl.start import start
+    from tests import builders
 
     place = tmp_path_factory.mktemp("practice")
     ws = Workspace(place / "home").ensure()

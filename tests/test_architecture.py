@@ -5,6 +5,7 @@ import functools
 from pathlib import Path
 
 import pytest
+
 from tests.builders import ROOT, python
 
 GROUND = {"medtl", "medtl.vocabulary", "medtl.errors", "medtl.catalogue", "medtl.workspace"}
@@ -71,7 +72,7 @@ def module_of(file: Path) -> str:
 
 
 def package_of(module: str) -> str:
-    """"medtl.training.fit" -> "medtl.training", "pages.ui.show" -> "pages"."""
+    """ "medtl.training.fit" -> "medtl.training", "pages.ui.show" -> "pages"."""
     parts = module.split(".")
     return ".".join(parts[:2]) if parts[0] == "medtl" else parts[0]
 
@@ -139,9 +140,7 @@ def test_leaves_and_strategies_name_no_heavy_library(package: str) -> None:
 
 
 def test_what_the_server_imports_loads_no_heavy_library(tmp_path: Path) -> None:
-    modules = [
-        m for m in map(module_of, files()) if m.startswith((*LEAVES, "pages", "medtl.strategies")) or m in LIGHT
-    ]
+    modules = [m for m in map(module_of, files()) if m.startswith((*LEAVES, "pages", "medtl.strategies")) or m in LIGHT]
     code = (
         "import importlib, sys\n"
         f"for name in {modules!r}:\n"

@@ -69,6 +69,11 @@ class Network(nn.Module):
         return self._stages
 
     @property
+    def pool(self) -> tuple[nn.Module, ...]:
+        """What makes features of the last stage's output."""
+        return self._pool
+
+    @property
     def map_layer(self) -> nn.Module | None:
         return self._map_layer[0]
 

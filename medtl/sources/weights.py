@@ -19,6 +19,7 @@ from medtl.sources.network import Network, hidden_head
 from medtl.vocabulary import Source
 
 HEAD = "head."
+_PICKLED = {".pt", ".pth", ".pkl", ".joblib", ".ckpt", ".h5"}
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04", b"\x89HDF")
 
 Progress = Callable[[int, int], None]
@@ -124,7 +125,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
     # A safetensors file begins with the length of its header, which may happen to look like a pickle's first bytes.
     with_header = start[4:] == b"\0\0\0\0{"
-    if (start.startswith(_PICKLES) and not with_header) or path.suffix.lower() in {".pt", ".pth", ".pkl", ".joblib", ".ckpt", ".h5"}:
+    if (start.startswith(_PICKLES) and not with_header) or path.suffix.lower() in _PICKLED:
         raise BadInput(
             f"'{path.name}' is not a safetensors file but of a kind that can run code; it was not opened.",
             "Convert it where you trust it: from safetensors.torch import save_file; save_file(model.state_dict(), "

@@ -23,7 +23,7 @@ class FineTune(Strategy):
         "nothing improves on it.",
     )
     epochs: int = common.epochs(10)
-    rate: float = common.rate(3e-4)
+    rate: float = common.rate(1e-4)
     earlier_slower: float = setting(
         0.4,
         "Earlier layers slower by",

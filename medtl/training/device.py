@@ -45,7 +45,8 @@ def prepare_process() -> None:
             libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
     torch.set_num_threads(cores())
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a pass over all memory
+    # A debugging aid that costs a pass over all memory.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def choose(wanted: str = "auto") -> Device:

@@ -186,36 +186,46 @@ class _Training:
         self.scaler = torch.amp.GradScaler(enabled=self.device.autocast == torch.float16)
         self.history: list[dict[str, Any]] = []
         self.best_loss, self.best_epoch = math.inf, 0
+        self.steps = 0
+        self.unjudged = False  # what is kept was never scored on the tune part, as the first epoch was cut short
         self.best = to_cpu(network.state_dict())
 
     def run(self, fitted: Fitted) -> bool:
         """Train; leaves the best state in the network. True when the network moved away from where it began."""
-        self.examples.inputs.keep(lambda done, total: self.listener.phase("read", "Preparing the images", done, total))
+        self.examples.inputs.keep(self._preparing)
         began = time.monotonic()
         start = self._resume()
-        if start == 1 and not self.best_epoch:
-            # What the steps before taught is the first candidate: training never ends worse on tune than it began.
-            # A head of random values is none.
-            if fitted.learned:
-                self.best_loss, _ = self._tune()
+        epoch = start
         try:
-            for epoch in range(start, self.step.epochs + 1):
-                # Asked before the epoch, so that a run resumed after its last useful epoch does not train on.
-                if epoch - 1 - self.best_epoch >= self.step.patience:
-                    break
+            if start == 1 and fitted.learned:
+                # What the steps before taught is the first candidate: training never ends worse on tune than it
+                # began. A head of random values is none.
+                self.best_loss, _ = self._tune()
+            # Patience is asked before an epoch, so that a run resumed after its last useful one does not train on.
+            while epoch <= self.step.epochs and epoch - 1 - self.best_epoch < self.step.patience:
                 fitted.stopped = self._epoch(epoch, fitted)
                 if fitted.stopped:
                     break
+                epoch += 1
+        except Stopped:
+            if self.steps and not self.best_epoch and not fitted.learned:
+                self.best, self.unjudged = to_cpu(self.network.state_dict()), True
+            fitted.stopped = self._ended("You asked to stop", epoch, fitted)
         finally:
             self.network.load_state_dict(self.best)
             self.network.requires_grad_(True)
             self.network.eval()
             fitted.seconds["fit"] += time.monotonic() - began
-        if fitted.stopped and not self.history and not math.isfinite(self.best_loss):
-            if "stop" in fitted.stopped:
+        if fitted.stopped and not self.best_epoch and not fitted.learned and not self.unjudged:
+            if self.listener.should_stop():
                 raise Stopped
             raise MedtlError(fitted.stopped, "Choose a smaller learning rate under Advanced and start again.")
-        return self.best_epoch > 0
+        return self.best_epoch > 0 or self.unjudged
+
+    def _preparing(self, done: int, total: int) -> None:
+        self.listener.phase("read", "Preparing the images", done, total)
+        if self.listener.should_stop():
+            raise Stopped
 
     # ---- one epoch ---------------------------------------------------------------------------------------------------
 
@@ -228,12 +238,13 @@ class _Training:
         losses = []
         for i, batch in enumerate(batches):
             if self.listener.should_stop():
-                return self._ended("You asked to stop", epoch)
+                raise Stopped
             self._set_rate((epoch - 1) * len(batches) + i, self.step.epochs * len(batches))
             loss = self._batch(batch, generator)
             if not math.isfinite(loss):
-                return self._ended("Training diverged (the loss was not a number)", epoch)
+                return self._ended("Training diverged (the loss was not a number)", epoch, fitted)
             losses.append(loss)
+            self.steps += 1
             self.listener.step(
                 epoch=epoch, epochs=self.step.epochs, step=i + 1, steps=len(batches), loss=loss, plan_step=self.number
             )
@@ -241,7 +252,7 @@ class _Training:
         fitted.train_seconds += time.monotonic() - began
         tune_loss, tune_auroc = self._tune()
         if not math.isfinite(tune_loss):
-            return self._ended("Training diverged (the loss was not a number)", epoch)
+            return self._ended("Training diverged (the loss was not a number)", epoch, fitted)
         better = tune_loss < self.best_loss
         if better:
             self.best_loss, self.best_epoch = tune_loss, epoch
@@ -253,10 +264,12 @@ class _Training:
         self.listener.epoch(**point, epochs=self.step.epochs, best=better, seconds=seconds, plan_step=self.number)
         return ""
 
-    def _ended(self, why: str, epoch: int) -> str:
+    def _ended(self, why: str, epoch: int, fitted: Fitted) -> str:
         if self.best_epoch:
             return f"{why} in epoch {epoch} of {self.step.epochs}; what epoch {self.best_epoch} had learned is kept."
-        if math.isfinite(self.best_loss):
+        if self.unjudged:
+            return f"{why} in the first epoch; what the network had learned until then is kept."
+        if fitted.learned:
             return f"{why} in epoch {epoch} of {self.step.epochs}; the last layer as fitted before is kept."
         return f"{why} before the first epoch was complete; there is nothing to keep."
 
@@ -334,12 +347,17 @@ class _Training:
     # ---- around it ---------------------------------------------------------------------------------------------------
 
     def _tune(self) -> tuple[float, float]:
-        """Log-loss and macro AUROC on the tune part (the latter nan when a class is missing there)."""
+        """Log-loss and macro AUROC on the tune part (the latter nan when a class is missing there).
+
+        Raises Stopped as soon as it is asked to: a large tune part takes longer than a user waits.
+        """
         tune = self.examples.tune
         logits = []
         self.network.eval()
         with torch.inference_mode():
             for start in range(0, len(tune), self.device.chunk_forward):
+                if self.listener.should_stop():
+                    raise Stopped
                 chunk = tune[start : start + self.device.chunk_forward]
                 x = to_input(self.examples.inputs.take(chunk), self.spec, self.device.where)
                 logits.append(self.network(x).float().cpu().numpy())

@@ -19,6 +19,8 @@ class _Features(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
+        # Pooling (and ViT's patches) belong to no trunk; a module that is not registered cannot be traced.
+        self.parts = nn.ModuleList([*(m for stage in network.stages for m in stage.modules), *network.pool])
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network.features(x)

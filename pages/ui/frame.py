@@ -156,7 +156,7 @@ def _chosen(chosen: Selection) -> None:
 
 def _link(page: str, title: str, icon: str) -> None:
     st.page_link(
-        selection.path(page), label=md(short(title, 30)), icon=f":material/{icon}:", query_params=selection.params()
+        selection.path(page), label=md(short(title, 27)), icon=f":material/{icon}:", query_params=selection.params()
     )
 
 

@@ -241,7 +241,7 @@ def histogram(
             name=text(label),
             xbins={"start": 0, "end": 1.0001, "size": 0.05},
             marker={"color": class_colour(label, classes)},
-            opacity=0.62,
+            opacity=0.75,
         )
     if threshold is not None:
         figure.add_vline(

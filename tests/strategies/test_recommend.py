@@ -1,11 +1,11 @@
 """The advice: a source that can be used at once, with a reason for everything."""
 
 import pytest
-from tests.builders import cohort, source
 
 from medtl.errors import MedtlError
 from medtl.strategies import STRATEGIES, recommend
 from medtl.vocabulary import Card, Source
+from tests.builders import cohort, source
 
 
 def named(id: str, **changes: object) -> Source:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.builders import CPU, KINDS, Heard, cohort, easy_examples, engine, same_state, source, state_of
 
 from medtl.errors import BadInput, NotFound
 from medtl.evaluation.ranking import macro_auroc
@@ -16,6 +15,7 @@ from medtl.strategies import STRATEGIES, Setting, make, may_change, sentences, s
 from medtl.training.inference import Eye, head_scores
 from medtl.training.tensors import to_input
 from medtl.vocabulary import NewHead, Plan, Reinitialise, Solve, Train
+from tests.builders import CPU, KINDS, Heard, cohort, easy_examples, engine, same_state, source, state_of
 
 IDS = STRATEGIES.ids
 # Enough for an easy cohort, quick on a busy computer; only what a strategy has is taken.

@@ -1,0 +1,368 @@
+"""What each command does, from the words typed to one JSON-ready answer; grammar and printing are in `medtl.cli`.
+
+Everything heavy is imported where it is used, so that `--help` and small commands answer at once.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from medtl.errors import BadInput
+from medtl.workspace import Workspace, write_whole
+
+Answer = dict[str, Any]
+
+# ---- the example and the machine -------------------------------------------------------------------------------------
+
+
+def demo(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import demo
+    from medtl.runs import results
+
+    _say("Making the SYNTHETIC example (a cohort and one finished run); under a minute, and only once ...")
+    cohort, run = demo.ensure(ws)
+    return {"cohort": cohort, "run": run, "sentence": results.describe(ws, run)["sentence"]}
+
+
+def doctor(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import doctor
+
+    report = doctor.examine(ws)
+    return {**report, "exit": 0 if report["ok"] else 1}
+
+
+# ---- cohorts ---------------------------------------------------------------------------------------------------------
+
+
+def cohort_add(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.cohorts import library
+
+    cohort = library.add(
+        ws,
+        Path(options.path),
+        name=options.name,
+        labels=_path(options.labels),
+        split=_path(options.split),
+        patient_pattern=options.patient_pattern,
+        exclude_findings=_codes(options.exclude_findings),
+        positive=options.positive,
+        seed=options.seed,
+        on_progress=_progress_to(os.environ.get("MEDTL_PROGRESS")),
+    )
+    return library.describe(cohort)
+
+
+def cohort_list(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.cohorts import library
+    from medtl.vocabulary import to_dict
+
+    return {"cohorts": [to_dict(summary) for summary in library.cohorts(ws)]}
+
+
+def cohort_show(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.cohorts import library
+
+    return library.describe(library.load(ws, options.id))
+
+
+def cohort_edit(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.cohorts import library
+
+    relabel = {}
+    for change in options.relabel or ():
+        case, equals, label = change.partition("=")
+        if not equals or not case or not label:
+            raise BadInput(f"'{change}' is not CASE=LABEL.", "Write for example --relabel 3fa9c1d2e4b5=benign.")
+        relabel[case] = label
+    cohort = library.edit(
+        ws,
+        options.id,
+        exclude=options.exclude or (),
+        relabel=relabel,
+        exclude_findings=_codes(options.exclude_findings),
+        patient_pattern=options.patient_pattern,
+        positive=options.positive,
+        name=options.name,
+    )
+    return library.describe(cohort)
+
+
+def cohort_delete(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.cohorts import library
+
+    return {"deleted": options.id, "bytes": library.delete(ws, options.id)}
+
+
+# ---- sources and strategies ------------------------------------------------------------------------------------------
+
+
+def sources(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.sources import library
+
+    return {"sources": [_source(source) for source in library.sources(ws)]}
+
+
+def source_add(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.sources.importing import add_file
+
+    source, match = add_file(ws, Path(options.file), options.builder, options.title, _path(options.card))
+    return {**_source(source), "report": match.describe()}
+
+
+def source_delete(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.sources import library
+
+    return {"deleted": options.id, "bytes": library.delete(ws, options.id)}
+
+
+def _source(source: Any) -> Answer:
+    return {
+        "id": source.id,
+        "title": source.title,
+        "says": source.card.says,
+        "origin": source.origin,
+        "builder": source.builder,
+        "available": source.available,
+        "on_disk": source.on_disk,
+        "why_not": source.why_not,
+        "trained_on": source.trained_on,
+        "cases": source.cases,
+        "labels": list(source.labels),
+        "licence": source.licence,
+        "attribution": source.attribution,
+        "input": source.input.describe(),
+        "limits": source.card.limits,
+        "reference": source.card.reference,
+        "figures": list(source.figures),
+        "size_mb": source.size_mb,
+        "sha256": source.sha256,
+    }
+
+
+def strategies(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import strategies
+    from medtl.vocabulary import to_dict
+
+    return {
+        "strategies": [
+            {**to_dict(cls.card), "settings": [to_dict(setting) for setting in strategies.settings_of(cls)]}
+            for cls in strategies.STRATEGIES
+        ]
+    }
+
+
+def recommend(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import strategies
+    from medtl.cohorts import library as cohorts
+    from medtl.sources import library as sources
+    from medtl.vocabulary import to_dict
+
+    known = sources.sources(ws)
+    chosen = [known[options.source]] if options.source else known
+    return to_dict(strategies.recommend(cohorts.load(ws, options.cohort), chosen))
+
+
+def plan(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import strategies
+    from medtl.cohorts import library as cohorts
+    from medtl.sources import library as sources
+    from medtl.training import cost
+    from medtl.vocabulary import to_dict
+
+    cohort = cohorts.load(ws, options.cohort)
+    source = sources.sources(ws)[options.source]
+    strategy = strategies.make(options.strategy, _settings(options.set))
+    plan = strategy.plan(source.outline, len(cohort.classes))
+    estimate = cost.estimate(ws, cohort, source, plan)
+    return {
+        "source": source.id,
+        "strategy": strategy.id,
+        "says": list(strategies.sentences(plan, source.outline, len(cohort.classes))),
+        "steps": [{"step": type(step).__name__, **to_dict(step)} for step in plan],
+        "may_change": strategies.may_change(plan, source.outline, len(cohort.classes)),
+        "parameters": source.outline.parameters,
+        "why_not": strategy.why_not(source, cohort),
+        "seconds": round(estimate.seconds, 1),
+        "cost": estimate.says,
+    }
+
+
+# ---- runs ------------------------------------------------------------------------------------------------------------
+
+
+def train(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import start
+    from medtl.runs import results
+
+    settings = _settings(options.set)
+    several = len(options.strategy) > 1
+    ids = [
+        start.start(
+            ws, options.cohort, options.source, strategy, settings=_known(strategy, settings) if several else settings,
+            seed=options.seed, device=options.device, control=options.control, title=options.title,
+        )
+        for strategy in options.strategy
+    ]  # fmt: skip
+    if not options.detach:
+        from medtl.runs import store
+
+        controls = [run.id for run in store.runs(ws) if run.control_for in ids]
+        for id in [*ids, *controls]:
+            _follow(ws, id)
+    runs = [results.describe(ws, id) for id in ids]
+    return {"runs": runs, "exit": 2 if any(run["status"] == "failed" for run in runs) else 0}
+
+
+def runs(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.runs import store
+    from medtl.vocabulary import to_dict
+
+    return {"runs": [{**to_dict(summary), "run": summary.id} for summary in store.runs(ws)]}
+
+
+def show(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.runs import results
+
+    return results.describe(ws, options.run)
+
+
+def stop(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.runs import results, status, store
+
+    folder = store.folder(ws, options.run)
+    if status.status(folder) in ("waiting", "running"):
+        store.request_stop(folder)
+        deadline = time.monotonic() + 60
+        while status.status(folder) in ("waiting", "running") and time.monotonic() < deadline:
+            time.sleep(0.1)
+    return results.describe(ws, options.run)
+
+
+def resume(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import start
+    from medtl.runs import results
+
+    start.resume(ws, options.run)
+    if not options.detach:
+        _follow(ws, options.run)
+    return results.describe(ws, options.run)
+
+
+def delete(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.runs import store
+
+    return {"deleted": options.run, "bytes": store.delete(ws, options.run)}
+
+
+def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import prediction
+    from medtl.runs import store
+    from medtl.training.machine import share_the_cores
+
+    share_the_cores()
+    from medtl.training.device import prepare_process
+
+    store.folder(ws, options.run)  # an unknown run is said before torch is loaded
+    paths = [file for given in options.path for file in _files(Path(given))]
+    prepare_process()
+    trained = prediction.Trained(ws, options.run)
+    wanted = {"gradcam": "predicted"}.get(options.explain, options.explain)
+    out = _path(options.out)
+    if wanted and out is None:
+        out = Path.cwd()
+    answers = [prediction.as_dict(answer, out) for answer in trained.predict(paths, wanted)]
+    return {"run": options.run, "predictions": answers}
+
+
+def export(ws: Workspace, options: argparse.Namespace) -> Answer:
+    import tomllib
+
+    from medtl.runs import store
+    from medtl.sources.trained import export_as_source
+
+    card = {}
+    if options.card:
+        try:
+            card = tomllib.loads(Path(options.card).read_text("utf-8"))
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f"The card '{options.card}' cannot be read ({error}).", "Give a TOML file.") from error
+    source = export_as_source(store.folder(ws, options.run), Path(options.as_source), card)
+    return {**_source(source), "folder": str(options.as_source)}
+
+
+def _follow(ws: Workspace, run_id: str) -> None:
+    """Say how the run goes until its worker has ended."""
+    from medtl.runs import status, store
+
+    folder = store.folder(ws, run_id)
+    said = ""
+    while True:
+        now = status.progress(folder)
+        if now.says != said and now.status != "finished":
+            _say(f"{run_id}: {now.says}")
+            said = now.says
+        if not now.alive and now.status != "waiting":
+            return
+        time.sleep(0.1)
+
+
+# ---- reading what was typed ------------------------------------------------------------------------------------------
+
+
+def _settings(pairs: Sequence[str] | None) -> dict[str, str]:
+    settings = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise BadInput(f"'{pair}' is not SETTING=VALUE.", "Write for example --set epochs=5.")
+        settings[name] = value
+    return settings
+
+
+def _known(strategy: str, settings: dict[str, str]) -> dict[str, str]:
+    """The settings this strategy has, when several strategies share one command."""
+    from medtl import strategies
+
+    names = {s.name for cls in strategies.STRATEGIES if cls.id == strategy for s in strategies.settings_of(cls)}
+    return {name: value for name, value in settings.items() if name in names}
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+    if not path.exists():
+        raise BadInput(f"There is no file '{path}'.", "Check the path.")
+    return [path]
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _codes(text: str | None) -> tuple[str, ...]:
+    return tuple(code.strip() for code in (text or "").split(",") if code.strip())
+
+
+def _progress_to(file: str | None) -> Callable[[int, int], None] | None:
+    """Progress of an import as a small file, for whoever started this process."""
+    if not file:
+        return None
+    last = 0.0
+
+    def write(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 0.2 or done >= total:
+            last = now
+            write_whole(Path(file), json.dumps({"done": done, "total": total}))
+
+    return write
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -37,9 +37,7 @@ def page() -> None:
 
 def choose(cohort: Cohort, source: Source, chosen: selection.Selection) -> None:
     advice = recommend(cohort, (source,))
-    st.markdown(
-        f":material/lightbulb: **{md(shelf.strategy_title(advice.strategy))}.** {md(advice.says_strategy)}"
-    )
+    st.markdown(f":material/lightbulb: **{md(shelf.strategy_title(advice.strategy))}.** {md(advice.says_strategy)}")
     st.caption(f"From **{md(source.title)}** to **{md(cohort.title)}**.")
     left, right = st.columns([2, 3], gap="large")
     with left:

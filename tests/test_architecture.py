@@ -33,7 +33,8 @@ MAY_IMPORT = {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.strategies", "medtl.training",
     },
-    "medtl.cli": {
+    "medtl.cli": {"medtl.commands"},
+    "medtl.commands": {
         "medtl.cohorts", "medtl.demo", "medtl.doctor", "medtl.prediction", "medtl.runs", "medtl.sources", "medtl.start",
         "medtl.strategies", "medtl.training",
     },
@@ -58,6 +59,7 @@ LIGHT = (
     "medtl.demo",
     "medtl.doctor",
     "medtl.cli",
+    "medtl.commands",
     "medtl.worker",
 )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from medtl.errors import MedtlError
 from medtl.runs import events, results, store, turn
-from medtl.vocabulary import Cohort, Recipe, Source, to_dict
+from medtl.vocabulary import Cohort, Recipe, Source
 from medtl.workspace import Workspace, whole_folder, write_whole
 
 if TYPE_CHECKING:
@@ -373,7 +373,7 @@ class _Story:
             e.labels[e.test], them, mine, cohort.classes, cohort.positive, patients,
             name="from-scratch", run=self.recipe.run, seed=self.recipe.seed,
         )  # fmt: skip
-        write_whole(other / store.RESULT / results.CONTROL, json.dumps(to_dict(said), ensure_ascii=False))
+        write_whole(other / store.RESULT / results.CONTROL, json.dumps(said, ensure_ascii=False))
 
     @staticmethod
     def _import_the_rest() -> None:

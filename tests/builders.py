@@ -111,7 +111,7 @@ def easy_examples(spec: InputSpec = PICTURES, n: int = 96, classes: int = 2, see
     pixels = rng.integers(0, 140, (n, spec.channels, spec.size, spec.size)).astype(np.uint8)
     band = spec.size // classes
     for i, k in enumerate(labels):
-        pixels[i, :, k * band : (k + 1) * band] += 90
+        pixels[i, :, k * band : (k + 1) * band] += 60
         pixels[i] += np.uint8(20 * k)
     order = rng.permutation(n)
     cut = (n * 6 // 10, n * 8 // 10)
@@ -195,7 +195,7 @@ def cohort(train: int = 40, classes: Sequence[str] = CLASSES) -> Cohort:
 
 
 def write_pictures(folder: Path, per_class: int = 30, side: int = 64, seed: int = 0) -> Path:
-    """Class folders of grey noise, a bright disc in the malignant ones; patients p000 ... with one picture each."""
+    """Class folders of dark noise, a bright disc in the malignant ones; patients p000 ... with one picture each."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:side, :side]
     for k, label in enumerate(CLASSES):
@@ -204,7 +204,7 @@ def write_pictures(folder: Path, per_class: int = 30, side: int = 64, seed: int 
             pixels = rng.integers(20, 120, (side, side))
             x, y = rng.integers(side // 3, 2 * side // 3, 2)
             if k:
-                pixels[(rows - y) ** 2 + (columns - x) ** 2 < (side // 5) ** 2] += 110
+                pixels[(rows - y) ** 2 + (columns - x) ** 2 < (side // 4) ** 2] += 60
             Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"p{k}{n:02}.png")
     return folder
 
@@ -222,9 +222,13 @@ def write_weights(path: Path, builder: str = "mobilenet_v3_small") -> Path:
 
     torch.manual_seed(1)
     network = build(builder, 2)
+    for module in network.trunk.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.5  # torchvision's 0.01 would take hundreds of rounds
     with torch.no_grad():
-        for _ in range(8):
-            network.trunk.train()(torch.randn(4, 3, 64, 64))
+        for _ in range(10):  # smooth pictures of any brightness, like those it will be shown
+            x = nn.functional.interpolate(torch.rand(8, 3, 12, 12), size=96, mode="bilinear") * torch.rand(8, 1, 1, 1)
+            network.trunk.train()((x - 0.45) / 0.22)
     save_file({k: v.contiguous() for k, v in network.trunk.state_dict().items()}, path)
     return path
 

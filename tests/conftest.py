@@ -1,5 +1,6 @@
 """Expensive things made once for a whole test session: a workspace with a cohort, a source and a finished probe."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,12 @@ import pytest
 
 from medtl.vocabulary import Cohort
 from medtl.workspace import Workspace
+
+# Workers are fresh processes; where Python is told to keep no bytecode, each would compile torch anew (15 s).
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    os.environ.setdefault(
+        "PYTHONPYCACHEPREFIX", str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "bytecode")
+    )
 
 
 @dataclass(frozen=True)

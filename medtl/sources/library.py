@@ -51,12 +51,12 @@ def slug(title: str, taken: Catalogue[Source]) -> str:
 
 
 def _in(parent: Path, origin: str) -> list[Source]:
-    folders = sorted(folder.parent for folder in parent.glob(f"*/{cards.CARD}"))
+    folders = sorted(card.parent for card in parent.glob(f"[!.]*/{cards.CARD}"))  # a dot: still being made
     return [source for folder in folders if (source := _readable(folder, origin)) is not None]
 
 
 def _runs(workspace: Workspace) -> list[Source]:
-    folders = sorted((f.parent.parent for f in workspace.runs.glob(f"*/result/{cards.CARD}")), reverse=True)
+    folders = sorted((f.parent.parent for f in workspace.runs.glob(f"[!.]*/result/{cards.CARD}")), reverse=True)
     found = []
     for folder in folders:
         try:

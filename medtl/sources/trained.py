@@ -79,7 +79,9 @@ def export_as_source(run_folder: Path, folder: Path, card: dict[str, Any] | None
             _with(source, card or {}), hidden=0, sha256=file_sha256(part / cards.WEIGHTS), origin="imported"
         )
         cards.write(part, source, recipe)
-    folder.chmod(0o755)
+    folder.chmod(0o755)  # meant to be shared, unlike what lies in a workspace
+    for file in folder.iterdir():
+        file.chmod(0o644)
     return cards.read(folder, "imported")
 
 

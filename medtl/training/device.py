@@ -44,7 +44,8 @@ def prepare_process() -> None:
             libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
             libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
     torch.set_num_threads(cores())
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Bit for bit on the CPU; on a GPU it would cost much speed and still not be promised.
+    torch.use_deterministic_algorithms(not torch.cuda.is_available(), warn_only=True)
     # A debugging aid that costs a pass over all memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 

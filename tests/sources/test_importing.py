@@ -73,4 +73,5 @@ def test_what_does_not_fit_leaves_no_trace(ws: Workspace, whole: Path, tmp_path:
 
 
 def test_the_helper_of_other_tests_makes_a_usable_source(ws: Workspace, tmp_path: Path) -> None:
-    assert library.sources(ws)[add_source(ws, tmp_path / "s")].available
+    id = add_source(ws, tmp_path / "s")
+    assert library.sources(ws)[id].available

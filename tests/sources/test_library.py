@@ -91,6 +91,7 @@ def test_ids_made_from_titles_are_safe_and_new(ws: Workspace) -> None:
 
 def test_a_folder_still_being_made_is_no_source(ws: Workspace) -> None:
     put(ws.sources, ".own.part-1234")
+    put(ws.runs / ".r-1.part-1234", "result")
     assert all(not id.startswith(".") for id in ids(ws))
 
 

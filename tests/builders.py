@@ -111,7 +111,7 @@ def easy_examples(spec: InputSpec = PICTURES, n: int = 96, classes: int = 2, see
     pixels = rng.integers(0, 140, (n, spec.channels, spec.size, spec.size)).astype(np.uint8)
     band = spec.size // classes
     for i, k in enumerate(labels):
-        pixels[i, :, k * band : (k + 1) * band] += 60
+        pixels[i, :, k * band : (k + 1) * band] += 90
         pixels[i] += np.uint8(20 * k)
     order = rng.permutation(n)
     cut = (n * 6 // 10, n * 8 // 10)
@@ -204,7 +204,7 @@ def write_pictures(folder: Path, per_class: int = 30, side: int = 64, seed: int 
             pixels = rng.integers(20, 120, (side, side))
             x, y = rng.integers(side // 3, 2 * side // 3, 2)
             if k:
-                pixels[(rows - y) ** 2 + (columns - x) ** 2 < (side // 4) ** 2] += 60
+                pixels[(rows - y) ** 2 + (columns - x) ** 2 < (side // 4) ** 2] += 30
             Image.fromarray(pixels.astype(np.uint8)).save(folder / label / f"p{k}{n:02}.png")
     return folder
 

@@ -71,14 +71,25 @@ def test_a_killed_server_loses_nothing(app: App, tab: Callable[..., Any]) -> Non
     page = tab()
     page.goto(address(app, "trust"))
     settle(page)
-    before = re.findall(r"\d+–\d+ %", page.get_by_test_id("stMain").inner_text())
+    before = intervals(page)
     app.kill()
     app.start()
     page.reload()
     settle(page)
-    page.wait_for_timeout(1000)
     assert before
-    assert re.findall(r"\d+–\d+ %", page.get_by_test_id("stMain").inner_text()) == before
+    assert intervals(page) == before
+
+
+def intervals(page: Any) -> list[str]:
+    """All intervals on the page, once it no longer changes (charts are drawn after the script has run)."""
+    seen: list[str] = []
+    for _ in range(20):
+        now = re.findall(r"\d+–\d+ %", page.get_by_test_id("stMain").inner_text())
+        if now and now == seen:
+            return now
+        seen = now
+        page.wait_for_timeout(1000)
+    raise AssertionError("the page does not come to rest")
 
 
 def _streamlits_own(violation: dict[str, Any]) -> bool:

@@ -1,0 +1,275 @@
+"""The command line as scripts meet it: one JSON object, an exit code, and errors that say what to do."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from medtl import cli
+from medtl.cohorts import library as cohorts
+from medtl.runs import status, store
+from tests.builders import ROOT, write_pictures, write_weights
+from tests.conftest import Practice
+
+Ask = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def ask(practice: Practice, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """The exit code and the one object on standard output."""
+
+    def asked(*words: object) -> tuple[int, dict[str, Any]]:
+        code = cli.main([*map(str, words), "--json", "--home", str(practice.ws.home)])
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 1, lines
+        said = json.loads(lines[0])
+        assert isinstance(said, dict)
+        return code, said
+
+    return asked
+
+
+def fails(ask: Ask, *words: object) -> dict[str, Any]:
+    code, said = ask(*words)
+    assert code == 2 and set(said) == {"error", "advice"} and said["error"] and said["advice"], said
+    return said
+
+
+# ---- cohorts --------------------------------------------------------------------------------------------------------
+
+COHORT = {"id", "title", "modality", "task", "classes", "cases", "patients", "skipped", "findings", "split"}
+SPLIT = {"train", "tune", "test", "rule", "patients_shared", "near_duplicates_across"}
+
+
+def check_cohort(said: dict[str, Any]) -> None:
+    assert set(said) >= COHORT and set(said["split"]) >= SPLIT
+    assert sum(said["classes"].values()) == said["cases"] == sum(said["split"][p] for p in ("train", "tune", "test"))
+    assert all(set(skipped) == {"file", "reason", "advice"} for skipped in said["skipped"])
+    assert all(set(finding) >= {"code", "severity", "message", "advice", "cases"} for finding in said["findings"])
+
+
+def test_a_cohort_is_added_shown_edited_and_deleted(ask: Ask, tmp_path: Path, practice: Practice) -> None:
+    folder = write_pictures(tmp_path / "set", per_class=15, seed=11)
+    (folder / "benign" / "broken.png").write_bytes(b"no picture")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for file in folder.rglob("*.png"):
+            archive.write(file, file.relative_to(folder))
+    code, added = ask("cohort", "add", tmp_path / "set.zip", "--name", "Zipped", "--patient-pattern", r"p\d+")
+    assert code == 0
+    check_cohort(added)
+    assert added["title"] == "Zipped" and added["cases"] == 30 and added["patients"] == 30
+    assert [s["file"] for s in added["skipped"]] == ["benign/broken.png"] and added["split"]["patients_shared"] == 0
+    code, shown = ask("cohort", "show", added["id"])
+    assert code == 0 and shown == added
+    assert added["id"] in [c["id"] for c in ask("cohort", "list")[1]["cohorts"]]
+    case = cohorts.load(practice.ws, added["id"]).cases[0].id
+    code, edited = ask("cohort", "edit", added["id"], "--exclude", case)
+    check_cohort(edited)
+    assert code == 0 and edited["cases"] == 29 and edited["parent"] == added["id"] and edited["history"]
+    for id in (edited["id"], added["id"]):
+        assert ask("cohort", "delete", id)[0] == 0
+    fails(ask, "cohort", "show", added["id"])
+
+
+def test_a_blocked_cohort_is_not_trained_on_until_it_is_resolved(ask: Ask, tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "set", per_class=15, seed=12)
+    (folder / "benign" / "copy.png").write_bytes((folder / "malignant" / "p100.png").read_bytes())
+    code, added = ask("cohort", "add", folder)
+    assert code == 0
+    finding = next(f for f in added["findings"] if f["severity"] == "block")
+    said = fails(ask, "train", added["id"], "--source", "auto", "--strategy", "linear-probe")
+    assert said["error"] == finding["message"] and said["advice"] == finding["advice"]
+    code, mended = ask("cohort", "edit", added["id"], "--exclude-findings", finding["code"])
+    assert code == 0 and not [f for f in mended["findings"] if f["severity"] == "block"]
+    for id in (mended["id"], added["id"]):
+        ask("cohort", "delete", id)
+
+
+# ---- sources and strategies -----------------------------------------------------------------------------------------
+
+
+def test_sources_are_listed_added_and_deleted(ask: Ask, tmp_path: Path) -> None:
+    code, said = ask("sources")
+    keys = {"id", "title", "says", "origin", "builder", "available", "why_not", "trained_on", "licence", "limits"}
+    assert code == 0 and all(set(source) >= keys for source in said["sources"])
+    path = write_weights(tmp_path / "w.safetensors")
+    code, added = ask("source", "add", path, "--builder", "mobilenet_v3_small", "--title", "From the shell")
+    assert code == 0 and added["origin"] == "imported" and "matched" in added["report"]
+    assert added["id"] in [source["id"] for source in ask("sources")[1]["sources"]]
+    assert ask("source", "delete", added["id"])[0] == 0
+    fails(ask, "source", "delete", added["id"])
+    (tmp_path / "w.pt").write_bytes(b"PK\x03\x04")
+    assert (
+        "can run code"
+        in fails(ask, "source", "add", tmp_path / "w.pt", "--builder", "resnet18", "--title", "T")["error"]
+    )
+
+
+def test_strategies_come_with_their_settings(ask: Ask) -> None:
+    code, said = ask("strategies")
+    assert code == 0 and [s["id"] for s in said["strategies"]][0] == "linear-probe"
+    for strategy in said["strategies"]:
+        assert strategy["says"] and strategy["limits"] and strategy["reference"] and strategy["settings"]
+
+
+def test_a_plan_is_told_without_being_carried_out(ask: Ask, practice: Practice) -> None:
+    before = len(store.runs(practice.ws))
+    words = ("plan", practice.cohort.id, "--source", practice.source, "--strategy")
+    code, said = ask(*words, "freeze-first", "--set", "freeze=2", "--set", "epochs=3")
+    assert code == 0 and said["strategy"] == "freeze-first" and said["why_not"] is None
+    assert said["says"][-1].startswith(f"{said['may_change']:,} of ") and said["seconds"] > 0 and said["cost"]
+    assert [step["step"] for step in said["steps"]] == ["NewHead", "Train"] and said["steps"][1]["epochs"] == 3
+    assert ask(*words, "freeze-first", "--set", "freeze=7")[1]["why_not"]
+    fails(ask, *words, "freeze-first", "--set", "freeze=70")
+    fails(ask, *words, "freeze-first", "--set", "freeze")
+    fails(ask, *words, "no-such")
+    assert len(store.runs(practice.ws)) == before
+
+
+def test_the_recommendation_has_reasons(ask: Ask, practice: Practice) -> None:
+    code, said = ask("recommend", practice.cohort.id)
+    assert code == 0 and said["source"] == practice.source and said["says_source"] and said["says_strategy"]
+    assert ask("recommend", practice.cohort.id, "--source", "resnet18-imagenet")[1]["source"] == "resnet18-imagenet"
+    fails(ask, "recommend", practice.cohort.id, "--source", "no-such")
+
+
+# ---- runs -----------------------------------------------------------------------------------------------------------
+
+RUN = {"run", "status", "source", "strategy", "device", "seed", "seconds", "peak_memory_mb", "estimates", "threshold",
+       "control"}  # fmt: skip
+
+
+def check_run(said: dict[str, Any]) -> None:
+    assert set(said) >= RUN and said["status"] == "finished"
+    assert set(said["seconds"]) >= {"total", "read", "features", "fit", "evaluate"}
+    assert all(set(e) >= {"name", "value", "low", "high", "n", "how"} for e in said["estimates"])
+    assert set(said["threshold"]) == {"value", "chosen_on", "rule"}
+    assert set(said["control"]) >= {"run", "name", "difference", "verdict"}
+
+
+def test_training_waits_and_answers_with_the_runs(ask: Ask, practice: Practice) -> None:
+    code, said = ask(
+        "train", practice.cohort.id, "--source", practice.source, "--strategy", "linear-probe", "--seed", 3
+    )
+    assert code == 0 and len(said["runs"]) == 1
+    check_run(said["runs"][0])
+    id = said["runs"][0]["run"]
+    assert said["runs"][0]["seed"] == 3 and ask("show", id)[1] == said["runs"][0]
+    assert id in [run["run"] for run in ask("runs")[1]["runs"]]
+    assert fails(ask, "resume", id)["error"] == "This run has a result already."
+    code, stopped = ask("stop", id)  # nothing to stop; nothing is harmed
+    assert code == 0 and stopped["status"] == "finished"
+    assert ask("delete", id)[0] == 0
+    fails(ask, "show", id)
+
+
+def test_a_detached_run_can_be_stopped(ask: Ask, practice: Practice) -> None:
+    words = ("train", practice.cohort.id, "--source", practice.source, "--strategy", "fine-tune", "--set", "epochs=100")
+    code, said = ask(*words, "--set", "patience=100", "--detach")
+    run = said["runs"][0]
+    assert code == 0 and run["status"] in ("waiting", "running") and run["estimates"] == []
+    code, said = ask("stop", run["run"])
+    assert code == 0 and said["status"] == "stopped"
+    while status.alive(practice.ws.run(run["run"])):
+        pass
+    assert ask("delete", run["run"])[0] == 0
+
+
+def test_a_finished_run_is_shown(ask: Ask, practice: Practice) -> None:
+    code, said = ask("show", practice.run)
+    assert code == 0
+    check_run(said)
+
+
+HOSTILE = ["r-0", "../cohorts", "/etc/passwd", "a b", ".", "", "r-%2e%2e", "'; --"]
+
+
+@pytest.mark.parametrize("command", ["show", "stop", "resume", "delete", "predict", "export"])
+def test_an_unknown_and_a_hostile_run_are_answered_alike(ask: Ask, command: str, tmp_path: Path) -> None:
+    more = {"predict": [tmp_path], "export": ["--as-source", tmp_path / "x"]}.get(command, [])
+    said = [fails(ask, command, run, *more) for run in HOSTILE]
+    assert said == [{"error": "There is no such run.", "advice": "Pick one from the Library."}] * len(HOSTILE)
+
+
+@pytest.mark.parametrize("command", ["show", "delete", "edit"])
+def test_an_unknown_and_a_hostile_cohort_are_answered_alike(ask: Ask, command: str) -> None:
+    said = [fails(ask, "cohort", command, id) for id in HOSTILE]
+    assert len({answer["error"] for answer in said}) == 1
+
+
+# ---- predictions ----------------------------------------------------------------------------------------------------
+
+
+def test_predictions_come_with_a_picture_of_where_it_looked(ask: Ask, practice: Practice, tmp_path: Path) -> None:
+    files = [practice.original(case) for case in practice.cohort.split.test[:3]]
+    (tmp_path / "note.txt").write_text("no picture")
+    words = ("predict", practice.run, *files, tmp_path / "note.txt", "--explain")
+    code, said = ask(*words, "gradcam", "--out", tmp_path / "maps")
+    assert code == 0 and said["run"] == practice.run and len(said["predictions"]) == 4
+    for answer, file in zip(said["predictions"], [*files, tmp_path / "note.txt"], strict=True):
+        assert set(answer) >= {"file", "predicted", "scores", "set", "accepted", "why_not", "explanation"}
+        assert answer["file"] == file.name
+    drawn = [answer["explanation"] for answer in said["predictions"] if answer["explanation"]]
+    assert drawn and sorted(map(Path, drawn)) == sorted((tmp_path / "maps").iterdir())
+    for path in drawn:
+        with Image.open(path) as picture:
+            assert picture.format == "PNG" and picture.size == (64, 64)
+    assert said["predictions"][3]["predicted"] is None and said["predictions"][3]["why_not"]
+    assert "benign, malignant" in fails(ask, *words, "cat", "--out", tmp_path)["advice"]
+    fails(ask, "predict", practice.run, tmp_path / "gone.png")
+
+
+def test_a_run_is_exported_as_a_source(ask: Ask, practice: Practice, tmp_path: Path) -> None:
+    code, said = ask("export", practice.run, "--as-source", tmp_path / "out")
+    assert code == 0 and said["available"] and (tmp_path / "out" / "card.toml").exists()
+    assert "is there already" in fails(ask, "export", practice.run, "--as-source", tmp_path / "out")["error"]
+    (tmp_path / "card.toml").write_text("{")
+    fails(ask, "export", practice.run, "--as-source", tmp_path / "o2", "--card", tmp_path / "card.toml")
+
+
+# ---- the process itself ---------------------------------------------------------------------------------------------
+
+
+def shell(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "medtl", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_a_shell_gets_one_object_and_the_exit_code(practice: Practice) -> None:
+    good = shell("--json", "--home", practice.ws.home, "show", practice.run)
+    assert good.returncode == 0 and json.loads(good.stdout)["run"] == practice.run
+    bad = shell("show", "r-0", "--json", "--home", practice.ws.home)
+    assert bad.returncode == 2 and json.loads(bad.stdout)["error"] == "There is no such run."
+    assert bad.stderr.strip() == "There is no such run. Pick one from the Library."
+    plain = shell("show", practice.run, "--home", practice.ws.home)
+    assert plain.returncode == 0 and "auroc" in plain.stdout and not plain.stdout.startswith("{")
+    assert shell("no-such-command").returncode == 2
+
+
+def test_the_doctor_answers(ask: Ask) -> None:
+    code, said = ask("doctor")
+    assert code == 0 and said["ok"] is True and said["problems"] == []
+    assert {"versions", "device", "decoders", "disk_free_gb", "limits", "home"} <= set(said)
+
+
+def test_something_unexpected_is_a_sentence(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr("medtl.runs.store.runs", broken)
+    code, said = ask("runs")
+    assert code == 1 and "unexpected" in said["error"] and "MEDTL_DEBUG" in said["advice"]
+
+
+@pytest.mark.parametrize("words", [["cohort", "list"], ["sources"], ["strategies"], ["runs"]])
+def test_every_list_reads_without_json(
+    words: list[str], practice: Practice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*words, "--home", str(practice.ws.home)]) == 0
+    assert capsys.readouterr().out.strip()

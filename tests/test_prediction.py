@@ -1,0 +1,169 @@
+"""Asking a finished run: the stored case answers as it is stored, the unreadable says why, the foreign is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medtl.errors import BadInput, MedtlError, NotFound
+from medtl.prediction import UNLIKE, Trained, as_dict, as_message
+from medtl.runs import results
+from medtl.sources import library
+from medtl.sources.trained import export_as_source
+from medtl.sources.weights import file_sha256, load_network, read_safetensors
+from medtl.workspace import Workspace
+from tests.conftest import Practice
+
+
+@pytest.fixture(scope="module")
+def trained(practice: Practice) -> Trained:
+    return Trained(practice.ws, practice.run)
+
+
+def test_a_case_asked_again_answers_as_it_is_stored(trained: Trained, practice: Practice) -> None:
+    rows = [row for row in results.predictions(practice.folder) if row.part == "test"][:6]
+    answers = trained.predict([practice.original(row.case) for row in rows])
+    for row, answer in zip(rows, answers, strict=True):
+        assert answer.predicted == row.predicted and answer.why_not in (None, UNLIKE)
+        assert set(answer.scores) == set(practice.cohort.classes)
+        for name, score in row.scores.items():
+            assert answer.scores[name] == pytest.approx(score, abs=1e-4)
+        assert sum(answer.scores.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_training_case_finds_itself_and_is_accepted(trained: Trained, practice: Practice) -> None:
+    case = practice.cohort.split.train[3]
+    answer = trained.predict([practice.original(case)])[0]
+    assert answer.accepted and answer.why_not is None
+    assert answer.nearest[0][0] == case and answer.nearest[0][1] < 0.01
+
+
+def test_the_set_holds_what_could_not_be_ruled_out(trained: Trained, practice: Practice) -> None:
+    cases = [practice.original(case) for case in practice.cohort.split.test]
+    for answer in trained.predict(cases):
+        assert set(answer.set) <= set(practice.cohort.classes)
+        assert all(answer.scores[name] >= trained.set_limit - 1e-6 for name in answer.set)
+
+
+def test_one_bad_file_among_good_ones_costs_nothing(trained: Trained, practice: Practice, tmp_path: Path) -> None:
+    good = practice.original(practice.cohort.split.test[0])
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "words.png").write_text("no picture")
+    (tmp_path / "cut.png").write_bytes(good.read_bytes()[:200])
+    (tmp_path / "trap.png").write_bytes(b"\x80\x04.")
+    bad = [*sorted(tmp_path.iterdir()), tmp_path / "gone.png"]
+    answers = trained.predict([*bad, good])
+    for path, answer in zip(bad, answers, strict=False):
+        assert answer.file == path.name and answer.predicted is None and not answer.accepted and not answer.scores
+        assert answer.why_not and "Traceback" not in answer.why_not
+    assert answers[-1].predicted is not None
+
+
+def test_a_foreign_picture_is_refused(trained: Trained, tmp_path: Path) -> None:
+    colours = np.zeros((64, 64, 3), np.uint8)
+    colours[:, ::8] = (255, 0, 0)
+    colours[::4] = (0, 0, 255)
+    Image.fromarray(colours).save(tmp_path / "stripes.png")
+    answer = trained.predict([tmp_path / "stripes.png"])[0]
+    assert not answer.accepted and answer.why_not == UNLIKE and answer.predicted is not None
+
+
+def test_a_map_is_drawn_for_the_class_that_is_asked_for(trained: Trained, practice: Practice, tmp_path: Path) -> None:
+    path = practice.original(practice.cohort.split.test[0])
+    by_name = trained.predict([path], explain="malignant")[0]
+    assert by_name.explanation is not None and by_name.explanation.label == "malignant"
+    predicted = trained.predict([path], explain="predicted")[0]
+    assert predicted.explanation is not None and predicted.explanation.label == predicted.predicted
+    assert trained.predict([path])[0].explanation is None
+    with pytest.raises(BadInput) as error:
+        trained.predict([path], explain="cat")
+    assert "benign, malignant" in error.value.advice
+
+
+def test_the_map_of_a_stored_case_is_that_of_its_file(trained: Trained, practice: Practice) -> None:
+    case = practice.cohort.split.test[0]
+    stored = trained.explain_case(case, "malignant")
+    asked = trained.predict([practice.original(case)], explain="malignant")[0].explanation
+    assert asked is not None and stored.state == asked.state
+    if stored.state == "ok":
+        assert np.allclose(stored.values, asked.values, atol=2e-3)
+    with pytest.raises(NotFound):
+        trained.explain_case("no-such-case", "malignant")
+    with pytest.raises(BadInput):
+        trained.explain_case(case, "cat")
+
+
+def test_an_answer_can_be_printed_and_sent(trained: Trained, practice: Practice, tmp_path: Path) -> None:
+    paths = [practice.original(case) for case in practice.cohort.split.test[:4]]
+    answers = trained.predict(paths, explain="predicted")
+    for answer in answers:
+        said = as_dict(answer, tmp_path / "out")
+        json.dumps(said)
+        if said["explanation"]:
+            with Image.open(said["explanation"]) as drawn:
+                assert drawn.mode == "RGB" and answer.picture is not None and drawn.size == answer.picture.shape[1::-1]
+        again = as_dict(answer, tmp_path / "out")  # nothing is overwritten
+        assert again["explanation"] is None or again["explanation"] != said["explanation"]
+        message = as_message(answer, tmp_path)
+        json.dumps(message)
+        with Image.open(message["picture"]) as picture:
+            assert np.array_equal(np.asarray(picture), answer.picture)
+    unreadable = trained.predict([tmp_path / "gone.png"])[0]
+    assert as_message(unreadable, tmp_path)["picture"] is None
+
+
+def test_a_run_that_is_not_there_or_not_finished(practice: Practice, tmp_path: Path) -> None:
+    for run in ("r-0", "../cohorts", ""):
+        with pytest.raises(NotFound) as error:
+            Trained(practice.ws, run)
+        assert error.value.message == "There is no such run."
+    from medtl.start import start
+
+    waiting = start(practice.ws, practice.cohort.id, practice.source, "linear-probe", launch=False)
+    with pytest.raises(MedtlError) as not_yet:
+        Trained(practice.ws, waiting)
+    assert "no result" in not_yet.value.message
+    from medtl.runs import store
+
+    store.delete(practice.ws, waiting)
+
+
+# ---- a run becomes a source -----------------------------------------------------------------------------------------
+
+
+def test_a_run_can_be_exported_and_used_as_a_source(practice: Practice, tmp_path: Path) -> None:
+    said = {"id": "discs", "title": "Discs", "licence": "CC0", "labels": ["a", "b"], "figures": ["AUROC 0.9"]}
+    source = export_as_source(practice.folder, tmp_path / "discs", said)
+    assert {f.name for f in (tmp_path / "discs").iterdir()} == {"card.toml", "weights.safetensors"}
+    assert source.title == "Discs" and source.licence == "CC0" and source.labels == ("a", "b")
+    assert source.sha256 == file_sha256(tmp_path / "discs" / "weights.safetensors")
+    assert "medtl train" in (tmp_path / "discs" / "card.toml").read_text()
+    state = read_safetensors(tmp_path / "discs" / "weights.safetensors")
+    assert not any(key.startswith("head.") for key in state)
+    assert {str(v.dtype) for v in state.values()} <= {"torch.float16", "torch.int64"}
+    network = load_network(source, practice.ws.weights, 5)
+    full = read_safetensors(practice.folder / "result" / "weights.safetensors")
+    for key, value in network.trunk.state_dict().items():
+        assert np.allclose(value.numpy(), full[key].numpy(), rtol=1e-3, atol=1e-6), key
+    put = Workspace(tmp_path / "other").ensure()
+    (tmp_path / "discs").rename(put.sources / "discs")
+    assert library.sources(put)["discs"].available
+
+
+def test_an_export_overwrites_nothing(practice: Practice, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "note.txt").write_text("keep me")
+    with pytest.raises(BadInput):
+        export_as_source(practice.folder, tmp_path / "mine")
+    with pytest.raises(MedtlError):
+        export_as_source(tmp_path, tmp_path / "new")
+    assert (tmp_path / "mine" / "note.txt").read_text() == "keep me" and not (tmp_path / "new").exists()
+
+
+def test_a_finished_run_is_on_the_shelf_of_sources(practice: Practice) -> None:
+    source = library.sources(practice.ws)[practice.run]
+    assert source.origin == "run" and source.available and source.labels == practice.cohort.classes
+    assert "Tiny discs" in source.trained_on and any("AUROC" in figure for figure in source.figures)
+    assert load_network(source, practice.ws.weights, 3).head.out_features == 3  # type: ignore[union-attr]

@@ -4,6 +4,7 @@ Letters: N cases, C channels, S pixels a side, K classes.
 """
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import subprocess
@@ -234,10 +235,14 @@ def write_weights(path: Path, builder: str = "mobilenet_v3_small") -> Path:
 
 
 def add_source(ws: Workspace, folder: Path, title: str = "Tiny source") -> str:
+    """A source of random weights that looks at 96 px, so that a computer without a GPU is quick with it."""
+    from medtl.sources import cards
     from medtl.sources.importing import add_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    return add_file(ws, write_weights(folder / "weights.safetensors"), "mobilenet_v3_small", title)[0].id
+    made, _ = add_file(ws, write_weights(folder / "weights.safetensors"), "mobilenet_v3_small", title)
+    cards.write(ws.source(made.id), dataclasses.replace(made, input=InputSpec(size=96)))
+    return made.id
 
 
 def told(folder: Path) -> list[str]:

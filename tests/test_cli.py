@@ -113,7 +113,7 @@ def test_sources_are_listed_added_and_deleted(ask: Ask, tmp_path: Path) -> None:
 
 def test_strategies_come_with_their_settings(ask: Ask) -> None:
     code, said = ask("strategies")
-    assert code == 0 and [s["id"] for s in said["strategies"]][0] == "linear-probe"
+    assert code == 0 and said["strategies"][0]["id"] == "linear-probe"
     for strategy in said["strategies"]:
         assert strategy["says"] and strategy["limits"] and strategy["reference"] and strategy["settings"]
 

@@ -29,7 +29,7 @@ RESULT_FILES = {
     "neighbours.npz",
 }
 # Quick where every epoch counts, endless where a test ends it.
-SHORT = {"epochs": 3, "batch": 12, "rate": 3e-3, "freeze": 3, "hidden": 32}
+SHORT = {"epochs": 3, "batch": 12, "rate": 3e-4, "freeze": 3, "hidden": 32}
 ENDLESS = {"epochs": 100, "batch": 12, "patience": 100}
 
 

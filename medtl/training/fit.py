@@ -20,7 +20,7 @@ from medtl.sources.network import Network, hidden_head, linear_head, reinitialis
 from medtl.training.checkpoint import Checkpoint, to_cpu
 from medtl.training.device import Device, seed_everything
 from medtl.training.features import FeatureCache, cached
-from medtl.training.head import log_loss, softmax, solve
+from medtl.training.head import softmax, solve, tempered_loss
 from medtl.training.inference import Eye
 from medtl.training.tensors import augment, normalise, to_input, to_unit
 from medtl.vocabulary import InputSpec, NewHead, Plan, Reinitialise, Solve, Train
@@ -186,6 +186,8 @@ class _Training:
         self.scaler = torch.amp.GradScaler(enabled=self.device.autocast == torch.float16)
         self.history: list[dict[str, Any]] = []
         self.best_loss, self.best_epoch = math.inf, 0
+        self.temperature = 1.0  # that suits the best epoch on the tune part
+        self.latest_loss, self.latest_epoch = math.inf, 0  # the best of the epochs alone, which patience counts from
         self.steps = 0
         self.unjudged = False  # what is kept was never scored on the tune part, as the first epoch was cut short
         self.best = to_cpu(network.state_dict())
@@ -200,9 +202,10 @@ class _Training:
             if start == 1 and fitted.learned:
                 # What the steps before taught is the first candidate: training never ends worse on tune than it
                 # began. A head of random values is none.
-                self.best_loss, _ = self._tune()
-            # Patience is asked before an epoch, so that a run resumed after its last useful one does not train on.
-            while epoch <= self.step.epochs and epoch - 1 - self.best_epoch < self.step.patience:
+                self.best_loss, _, _ = self._tune()
+            # Patience is asked before an epoch, so that a run resumed after its last useful one does not train on. It
+            # counts from the best epoch, not from the fitted head: moving away from that costs some epochs at first.
+            while epoch <= self.step.epochs and epoch - 1 - self.latest_epoch < self.step.patience:
                 fitted.stopped = self._epoch(epoch, fitted)
                 if fitted.stopped:
                     break
@@ -213,6 +216,8 @@ class _Training:
             fitted.stopped = self._ended("You asked to stop", epoch, fitted)
         finally:
             self.network.load_state_dict(self.best)
+            if self.best_epoch and "head" in self.rates:
+                _soften(self.network.head, self.temperature)
             self.network.requires_grad_(True)
             self.network.eval()
             fitted.seconds["fit"] += time.monotonic() - began
@@ -250,12 +255,14 @@ class _Training:
             )
         fitted.trained_images += len(order)
         fitted.train_seconds += time.monotonic() - began
-        tune_loss, tune_auroc = self._tune()
+        tune_loss, tune_auroc, temperature = self._tune()
         if not math.isfinite(tune_loss):
             return self._ended("Training diverged (the loss was not a number)", epoch, fitted)
+        if tune_loss < self.latest_loss:
+            self.latest_loss, self.latest_epoch = tune_loss, epoch
         better = tune_loss < self.best_loss
         if better:
-            self.best_loss, self.best_epoch = tune_loss, epoch
+            self.best_loss, self.best_epoch, self.temperature = tune_loss, epoch, temperature
             self.best = to_cpu(self.network.state_dict())
         seconds = time.monotonic() - began
         point = {"epoch": epoch, "train_loss": float(np.mean(losses)), "tune_loss": tune_loss, "tune_auroc": tune_auroc}
@@ -346,8 +353,8 @@ class _Training:
 
     # ---- around it ---------------------------------------------------------------------------------------------------
 
-    def _tune(self) -> tuple[float, float]:
-        """Log-loss and macro AUROC on the tune part (the latter nan when a class is missing there).
+    def _tune(self) -> tuple[float, float, float]:
+        """Tempered log-loss on the tune part, macro AUROC (nan when a class is missing there), and the temperature.
 
         Raises Stopped as soon as it is asked to: a large tune part takes longer than a user waits.
         """
@@ -362,11 +369,12 @@ class _Training:
                 x = to_input(self.examples.inputs.take(chunk), self.spec, self.device.where)
                 logits.append(self.network(x).float().cpu().numpy())
         if not logits:
-            return math.inf, math.nan
-        scores = softmax(np.concatenate(logits).astype(np.float64))
-        if not np.isfinite(scores).all():
-            return math.nan, math.nan
-        return log_loss(scores, self.examples.labels[tune]), macro_auroc(self.examples.labels[tune], scores)
+            return math.inf, math.nan, 1.0
+        outputs = np.concatenate(logits).astype(np.float64)
+        loss, temperature = tempered_loss(outputs, self.examples.labels[tune])
+        if not math.isfinite(loss):
+            return math.nan, math.nan, 1.0
+        return loss, macro_auroc(self.examples.labels[tune], softmax(outputs)), temperature
 
     def _groups(self) -> list[dict[str, Any]]:
         """Parameter groups at their rates; everything not named is cut off from gradients."""
@@ -409,6 +417,9 @@ class _Training:
                 "best": self.best,
                 "best_epoch": self.best_epoch,
                 "best_loss": self.best_loss,
+                "temperature": self.temperature,
+                "latest_epoch": self.latest_epoch,
+                "latest_loss": self.latest_loss,
                 "history": self.history,
                 "chunk": self.chunk,
             },
@@ -433,5 +444,15 @@ class _Training:
             self.network.load_state_dict(self.best)
             return 1
         self.best, self.best_epoch, self.best_loss = state["best"], state["best_epoch"], state["best_loss"]
+        self.temperature = state["temperature"]
+        self.latest_epoch, self.latest_loss = state["latest_epoch"], state["latest_loss"]
         self.history, self.chunk = state["history"], state["chunk"]
         return int(state["epoch"]) + 1
+
+
+def _soften(head: nn.Module, temperature: float) -> None:
+    """Divide the logits by a temperature for good: in the last linear layer, so that no later step has to know."""
+    last = [module for module in head.modules() if isinstance(module, nn.Linear)][-1]
+    with torch.no_grad():
+        last.weight.div_(temperature)
+        last.bias.div_(temperature)

@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from medtl.training.control import thumbnail_scores
-from medtl.training.head import log_loss, softmax, solve
+from medtl.training.head import log_loss, softmax, solve, tempered_loss
 
 D = 12
 
@@ -116,3 +116,14 @@ def test_thumbnails_answer_for_the_test_part_without_its_labels() -> None:
     lied = labels.copy()
     lied[test] = 1 - lied[test]
     assert np.array_equal(scores, thumbnail_scores(thumbnails, lied, train, tune, test, 2))
+
+
+def test_tempering_finds_the_factor_that_was_put_in_and_ranks_nothing_anew() -> None:
+    random = np.random.default_rng(5)
+    honest = random.normal(0, 2, (4000, 3))
+    labels = np.array([random.choice(3, p=row) for row in softmax(honest)])
+    loss, temperature = tempered_loss(honest * 4, labels)
+    assert temperature == pytest.approx(4, rel=0.1)
+    assert loss == pytest.approx(log_loss(softmax(honest), labels), abs=0.01)
+    assert loss < log_loss(softmax(honest * 4), labels)
+    assert np.isnan(tempered_loss(np.array([[np.nan, 0.0, 0.0]]), np.array([0]))[0])

@@ -25,9 +25,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_from_a_zip_to_an_explained_prediction(
-    app: App, tab: Callable[..., Any], images: Path, tmp_path: Path
-) -> None:
+def test_from_a_zip_to_an_explained_prediction(app: App, tab: Callable[..., Any], images: Path, tmp_path: Path) -> None:
     page = tab()
     page.goto(app.url)
     settle(page)

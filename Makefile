@@ -6,7 +6,7 @@ PORT   ?= 8501
 FLAGS  := --require-hashes --only-binary :all: --no-binary grad-cam
 UV     := $(shell command -v uv 2>/dev/null)
 ifdef UV
-PIP    := VIRTUAL_ENV=$(VENV) $(UV) pip install $(FLAGS)
+PIP    := VIRTUAL_ENV=$(VENV) $(UV) pip install --compile-bytecode $(FLAGS)
 MAKE_VENV := $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 else
 PIP    := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(FLAGS)

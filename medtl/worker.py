@@ -149,12 +149,15 @@ class _Story:
         evaluation = self._judge(fitted)
         self._keep(fitted, evaluation)
         self._remember_speed(fitted)
+        if self.recipe.control_for:
+            try:
+                self._tell_whom_it_controls()
+            except MedtlError as error:  # the other run was deleted or is damaged; this one is sound all the same
+                self.listener.note(f"The run this is a control of could not be told: {error}")
         if not fitted.stopped:
             events.append(
                 self.folder, "finished", seconds=round(self.seconds["total"], 2), peak_memory_mb=_peak_memory_mb()
             )
-        if self.recipe.control_for:
-            self._tell_whom_it_controls()
         return 0
 
     # ---- read --------------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from medtl.sources.network import Network
 from medtl.vocabulary import HeatMap
 
 GRID = 56  # side of the map handed on; the network's own grid is 7 or 14 cells wide, so nothing is lost
-# A map whose strongest cell is this little above its weakest, before scaling, says nothing about place.
-FLAT = 1e-7
+# A map whose strongest cell is above its weakest by less than this share of itself says nothing about place.
+FLAT = 1e-3
 
 
 def explain(network: Network, x: Tensor, k: int, label: str) -> HeatMap:
@@ -42,7 +42,7 @@ def to_heat_map(values: np.ndarray, label: str, layer: str) -> HeatMap:
             "No map: the calculation did not give numbers for this image. Do not read anything into its absence.",
         )  # fmt: skip
     spread = float(values.max() - values.min())
-    if spread < FLAT:
+    if spread <= FLAT * float(values.max()):
         return HeatMap(
             label, "Grad-CAM", layer, None, "flat",
             f"No map: no region of this image spoke for '{label}' more than another. The network did not use one "

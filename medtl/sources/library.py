@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from medtl.catalogue import Catalogue
@@ -21,7 +22,7 @@ def sources(workspace: Workspace) -> Catalogue[Source]:
     """Every source in the order of the screen: shipped first, then the user's own, runs, and torchvision's."""
     found = [*_in(SHIPPED_SOURCES, "shipped"), *_in(workspace.sources, "imported"), *_runs(workspace)]
     found += [_published(builder, workspace) for builder in BUILDERS]
-    return Catalogue("source", *found)
+    return Catalogue("source", *_told_apart(found))
 
 
 def from_run(run_folder: Path) -> Source:
@@ -36,6 +37,8 @@ def delete(workspace: Workspace, id: str) -> int:
             f"There is no imported source called '{id}'.", "Only sources you added yourself can be deleted here."
         )
     folder = workspace.source(id)
+    if not folder.is_dir():  # listed under a number, as its own name was taken: see `_told_apart`
+        folder = workspace.source(id.rsplit("-", 1)[0])
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     shutil.rmtree(folder)
     return size
@@ -48,6 +51,18 @@ def slug(title: str, taken: Catalogue[Source]) -> str:
     while id in taken:
         id, number = f"{base}-{number}", number + 1
     return id
+
+
+def _told_apart(found: list[Source]) -> list[Source]:
+    """A later source whose id is taken (MedTL ships one of a name the user had used before) gets a number."""
+    taken: set[str] = set()
+    for i, source in enumerate(found):
+        id, number = source.id, 2
+        while id in taken:
+            id, number = f"{source.id}-{number}", number + 1
+        taken.add(id)
+        found[i] = replace(source, card=replace(source.card, id=id))
+    return found
 
 
 def _in(parent: Path, origin: str) -> list[Source]:

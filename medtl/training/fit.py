@@ -166,6 +166,12 @@ class Engine:
         fitted.seconds["fit"] += time.monotonic() - began
 
 
+# What a training step remembers besides network and optimiser.
+_KEPT = (
+    "best", "best_epoch", "best_loss", "temperature", "latest_epoch", "latest_loss", "history", "chunk", "steps",
+)  # fmt: skip
+
+
 class _Training:
     """One `Train` step: gradient descent on some stages, early stopping on the tune part, the best moment kept."""
 
@@ -194,11 +200,10 @@ class _Training:
 
     def run(self, fitted: Fitted) -> bool:
         """Train; leaves the best state in the network. True when the network moved away from where it began."""
-        self.examples.inputs.keep(self._preparing)
         began = time.monotonic()
-        start = self._resume()
-        epoch = start
+        epoch = start = self._resume()
         try:
+            self.examples.inputs.keep(self._preparing)
             if start == 1 and fitted.learned:
                 # What the steps before taught is the first candidate: training never ends worse on tune than it
                 # began. A head of random values is none.
@@ -414,14 +419,7 @@ class _Training:
                 "network": to_cpu(self.network.state_dict()),
                 "optimiser": self.optimiser.state_dict(),
                 "scaler": self.scaler.state_dict(),
-                "best": self.best,
-                "best_epoch": self.best_epoch,
-                "best_loss": self.best_loss,
-                "temperature": self.temperature,
-                "latest_epoch": self.latest_epoch,
-                "latest_loss": self.latest_loss,
-                "history": self.history,
-                "chunk": self.chunk,
+                **{name: getattr(self, name) for name in _KEPT},
             },
         )
 
@@ -433,6 +431,9 @@ class _Training:
             state = self.engine.checkpoint.load()
             if state is None or state["plan_step"] != self.number:
                 return 1
+            # Read everything before anything is changed, so that damage leaves nothing half restored.
+            epoch = int(state["epoch"])
+            kept = {name: state[name] for name in _KEPT}
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.scaler.load_state_dict(state["scaler"])
@@ -443,11 +444,9 @@ class _Training:
             )
             self.network.load_state_dict(self.best)
             return 1
-        self.best, self.best_epoch, self.best_loss = state["best"], state["best_epoch"], state["best_loss"]
-        self.temperature = state["temperature"]
-        self.latest_epoch, self.latest_loss = state["latest_epoch"], state["latest_loss"]
-        self.history, self.chunk = state["history"], state["chunk"]
-        return int(state["epoch"]) + 1
+        for name, value in kept.items():
+            setattr(self, name, value)
+        return epoch + 1
 
 
 def _soften(head: nn.Module, temperature: float) -> None:

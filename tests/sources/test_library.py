@@ -102,3 +102,11 @@ def test_a_run_as_a_source_carries_the_id_of_the_run(ws: Workspace) -> None:
     shutil.rmtree(ws.runs / "r-7" / "result")
     with pytest.raises(BadInput):
         library.from_run(ws.runs / "r-7")
+
+
+def test_a_shipped_source_of_a_name_already_used_hides_nothing(ws: Workspace, tmp_path: Path) -> None:
+    shipped, mine = put(tmp_path / "shipped", "same"), put(ws.sources, "same")
+    known = library.sources(ws)
+    assert known["same"].origin == "shipped" and known["same-2"].origin == "imported"
+    library.delete(ws, "same-2")
+    assert shipped.exists() and not mine.exists()

@@ -80,6 +80,8 @@ def _show_run(run: Answer) -> None:
     print(f"{run['run']}: {run['status']}. {run.get('sentence') or run.get('says') or ''}")
     for e in run.get("estimates", ()):
         print(f"  {e['name']:<24} {e['value']:.3f}  ({e['low']:.3f} to {e['high']:.3f}; n = {e['n']}; {e['how']})")
+    for caveat in run.get("caveats") or ():
+        print(f"  {caveat}")
     if run.get("small_test"):
         print(f"  {run['small_test']}")
     if run.get("control"):

@@ -1,5 +1,6 @@
 """Asking a finished run: scores for new images or stored cases, with the gate, the set of classes and the heat map."""
 
+import hashlib
 import json
 import tempfile
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Answer:
     set: tuple[str, ...]
     accepted: bool
     why_not: str | None
+    known: str | None = None  # said when this very file is a case of the cohort
     nearest: tuple[tuple[str, float], ...] = ()
     explanation: HeatMap | None = None
     picture: np.ndarray | None = None
@@ -62,6 +64,8 @@ class Trained:
         self.eye = Eye(self.network, self.source.input, self.device)
         self.neighbours = neighbours.load(self.result.folder)
         content = json.loads((self.result.folder / results.ESTIMATES).read_text("utf-8"))
+        part = self.cohort.split.part_of()
+        self.cases = {case.sha256: (case.name, part.get(case.id, "")) for case in self.cohort.cases}
         self.set_limit: float = content.get("set_limit", 0.0)
         self.threshold: Threshold = self.result.threshold or Threshold(None, "tune", "")
 
@@ -99,10 +103,18 @@ class Trained:
             set=tuple(self.classes[i] for i in conformal.members(scores[0], self.set_limit)),
             accepted=accepted,
             why_not=None if accepted else UNLIKE,
+            known=self._known(path),
             nearest=tuple(nearest),
             explanation=self._map(picture, predicted if explain == "predicted" else explain) if explain else None,
             picture=picture,
         )  # fmt: skip
+
+    def _known(self, path: Path) -> str | None:
+        name, part = self.cases.get(hashlib.sha256(path.read_bytes()).hexdigest(), ("", ""))
+        if not name:
+            return None
+        learned = "the model learned from it" if part == "train" else "it had a part in making or testing the model"
+        return f"This very image is in the cohort ({name}, {part} part): {learned}, so its answer is no test."
 
     def _map(self, picture: np.ndarray, label: str) -> HeatMap:
         from medtl.explanation.gradcam import explain
@@ -122,6 +134,7 @@ def as_dict(answer: Answer, out: Path | None = None) -> dict[str, Any]:
         "set": list(answer.set),
         "accepted": answer.accepted,
         "why_not": answer.why_not,
+        "known": answer.known,
         "nearest": [{"case": case, "distance": round(distance, 4)} for case, distance in answer.nearest],
         "explanation": None,
     }

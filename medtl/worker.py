@@ -149,7 +149,7 @@ class _Story:
         evaluation = self._judge(fitted)
         self._keep(fitted, evaluation)
         self._remember_speed(fitted)
-        if self.recipe.control_for:
+        if self.recipe.control_for and not fitted.stopped:  # a control cut short would flatter what it controls
             try:
                 self._tell_whom_it_controls()
             except MedtlError as error:  # the other run was deleted or is damaged; this one is sound all the same
@@ -216,6 +216,7 @@ class _Story:
         def fetching(done: int, total: int) -> None:
             self.listener.phase("read", f"Fetching {self.source.title}", done, total or done + 1)
 
+        self.forgets_source = strategy.forgets_source
         if strategy.forgets_source:  # only the architecture is needed: nothing is fetched
             from medtl.sources.image_nets import build
 
@@ -276,10 +277,37 @@ class _Story:
         self.evaluation: Evaluation = evaluation
         self.seconds |= fitted.seconds
         self.seconds["evaluate"] = time.monotonic() - began
-        return evaluation.as_dict() | {
+        said = evaluation.as_dict()
+        if self.forgets_source and said["control"]:  # the comparison stands, its reading as one of transfer does not
+            for word in ("helps", "hurts"):
+                said["control"]["says"] = said["control"]["says"].replace(
+                    f"the source {word} here", "no source was used in this run"
+                )
+        return said | {
+            "caveats": self._caveats(fitted),
             "set_limit": conformal.limit(e.labels[e.tune], scores[e.tune]),
             "set_error": conformal.ERROR,
         }
+
+    def _caveats(self, fitted: "Fitted") -> list[str]:
+        """What a reader of the numbers must know first, gravest first; each a sentence."""
+        auroc = next((e for e in self.evaluation.estimates if e.name == "auroc"), None)
+        said = []
+        if auroc is not None and auroc.low <= 0.5:
+            said.append(
+                f"On this test part the model cannot be told from guessing (AUROC {auroc.value:.2f}, interval "
+                f"{auroc.low:.2f} to {auroc.high:.2f}, holds 0.5): do not use it."
+            )
+        if fitted.stopped:
+            said.append(f"This run was stopped early. {fitted.stopped}")
+        if fitted.outcome:
+            said.append(fitted.outcome)
+        if self.patients is None:
+            said.append(
+                "Nobody said which images are of the same patient: one patient's images may lie in two parts, and "
+                "every number here may look better than it is."
+            )
+        return said
 
     # ---- keep --------------------------------------------------------------------------------------------------------
 

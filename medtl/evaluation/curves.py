@@ -52,6 +52,8 @@ def _curve(has: NDArray[np.bool_], score: Floats, resampling: Resampling) -> dic
     too_few = units < FEW
     for i in np.flatnonzero(((high <= low) | too_few) & (GRID < 1)):  # draws that agree, or say too little
         low[i], high[i] = wilson(float(tpr[i]) * units, units)
+    # A curve never falls, so neither does its band; where two ways of reckoning meet, the wider one is drawn.
+    low, high = np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high)
     return {
         "fpr": [float(x) for x in GRID],
         "tpr": [round(float(x), 4) for x in tpr],

@@ -43,7 +43,10 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything the Trust page draws. `curves` is curves.json as it is; `small_test` is None when n suffices."""
+    """Everything the Trust page draws. `curves` is curves.json as it is; `small_test` is None when n suffices.
+
+    `caveats` are sentences to be read before any number: stopped early, patients unknown, no better than guessing.
+    """
 
     folder: Path
     recipe: Recipe
@@ -53,6 +56,7 @@ class Result:
     confusion: Confusion | None
     sentence: str
     small_test: str | None
+    caveats: tuple[str, ...]
     notes: tuple[str, ...]
     seconds: Mapping[str, float]
     peak_memory_mb: float | None
@@ -95,6 +99,7 @@ def load(folder: Path) -> Result:
         confusion=_confusion(confusion) if confusion else None,
         sentence=content.get("sentence") or "",
         small_test=content.get("small_test"),
+        caveats=tuple(content.get("caveats") or ()),
         notes=tuple(content.get("notes") or ()),
         seconds=content.get("seconds") or {},
         peak_memory_mb=content.get("peak_memory_mb"),
@@ -134,6 +139,7 @@ def describe(ws: Workspace, run_id: str) -> dict[str, Any]:
         "confusion": content.get("confusion"),
         "sentence": content.get("sentence"),
         "small_test": content.get("small_test"),
+        "caveats": content.get("caveats") or [],
         "notes": [*now.notes, *(content.get("notes") or ())],
         "message": now.message,
         "advice": now.advice,

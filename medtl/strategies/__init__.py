@@ -31,10 +31,15 @@ def may_change(plan: Plan, outline: Outline, classes: int) -> int:
     return head + sum(stage.parameters for stage in outline.stages if stage.name in moving)
 
 
+def values(plan: Plan, outline: Outline, classes: int) -> int:
+    """How many values the network of this plan has, the head's included."""
+    return outline.parameters + _head_size(plan, outline, classes)
+
+
 def sentences(plan: Plan, outline: Outline, classes: int) -> Iterator[str]:
     """The plan as the clinician reads it, ending with what may change and what may not."""
     yield from (step.says for step in plan)
-    total = outline.parameters + _head_size(plan, outline, classes)
+    total = values(plan, outline, classes)
     yield f"{may_change(plan, outline, classes):,} of {total / 1e6:.1f} million values may change; the rest cannot."
 
 
@@ -55,4 +60,5 @@ __all__ = [
     "recommend",
     "sentences",
     "settings_of",
+    "values",
 ]

@@ -72,6 +72,7 @@ class Fitted:
     network: Network
     learned: bool = False  # whether a step has taught the present head anything
     features: np.ndarray | None = None
+    outcome: str = ""  # what the user would not expect of the result, in a sentence
     stopped: str = ""  # why training ended before its plan did, in a sentence; empty when it did not
     seconds: dict[str, float] = field(default_factory=lambda: {"features": 0.0, "fit": 0.0})
     trained_images: int = 0
@@ -226,6 +227,17 @@ class _Training:
             self.network.requires_grad_(True)
             self.network.eval()
             fitted.seconds["fit"] += time.monotonic() - began
+        if not fitted.stopped and not self.best_epoch and fitted.learned:
+            fitted.outcome = (
+                f"No epoch ({epoch - 1} were trained) was better on the tuning part than the last layer as fitted "
+                "before: that one is kept, so this result is that of training only the last layer."
+            )
+            self.listener.note(fitted.outcome)
+        elif not fitted.stopped and epoch <= self.step.epochs:
+            self.listener.note(
+                f"Training ended after epoch {epoch - 1} of {self.step.epochs}: the tuning part had not improved for "
+                f"{self.step.patience} epochs. What epoch {self.best_epoch} had learned is kept."
+            )
         if fitted.stopped and not self.best_epoch and not fitted.learned and not self.unjudged:
             if self.listener.should_stop():
                 raise Stopped

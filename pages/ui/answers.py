@@ -115,10 +115,16 @@ def _one_new(cohort: Cohort | None, run: str, kept: upload.Spooled, answer: dict
     known = answer.get("accepted", True)
     if not known:
         st.warning(md(answer.get("why_not") or ""), icon=":material/do_not_disturb_on:")
+    if answer.get("known"):
+        st.info(md(answer["known"]), icon=":material/history:")
     left, right = st.columns([2, 3], gap="large")
     with left:
-        _scores(answer["scores"], answer["predicted"], shelf.result(run), cohort, f"new-{at}")
-        _not_ruled_out(answer, cohort)
+        if known:
+            _scores(answer["scores"], answer["predicted"], shelf.result(run), cohort, f"new-{at}")
+            _not_ruled_out(answer, cohort)
+        else:
+            with st.expander("The scores all the same"):
+                _scores(answer["scores"], answer["predicted"], shelf.result(run), cohort, f"new-{at}")
         _nearest(answer, cohort)
     with right:
         if not known:
@@ -168,8 +174,8 @@ def _many(answers: Sequence[dict[str, Any]], run: str) -> None:
     st.dataframe(
         {
             "file": [plain(_name(one)) for one in answers],
-            "answer": [plain(one.get("predicted") or "not answered") for one in answers],
-            "score": [max(one["scores"].values()) if one.get("scores") else None for one in answers],
+            "answer": [plain(one["predicted"]) if _answered(one) else "not answered" for one in answers],
+            "score": [max(one["scores"].values()) if _answered(one) else float("nan") for one in answers],
             "why not": [plain(one.get("why_not") or "") for one in answers],
         },
         hide_index=True,
@@ -186,6 +192,11 @@ def _many(answers: Sequence[dict[str, Any]], run: str) -> None:
     )
 
 
+def _answered(one: dict[str, Any]) -> bool:
+    """An image unlike the training images gets no answer in a list, where nobody reads the warning beside it."""
+    return bool(one.get("predicted")) and one.get("accepted", True)
+
+
 def _csv(answers: Sequence[dict[str, Any]]) -> bytes:
     classes = list(next((one["scores"] for one in answers if one.get("scores")), {}))
     out = io.StringIO()
@@ -196,7 +207,7 @@ def _csv(answers: Sequence[dict[str, Any]]) -> bytes:
         cells = [f"{scores[label]:.6g}" if label in scores else "" for label in classes]
         writer.writerow([
             csv_cell(_name(one)),
-            csv_cell(one.get("predicted") or ""),
+            csv_cell(one["predicted"] if _answered(one) else ""),
             *cells,
             csv_cell(one.get("why_not") or ""),
         ])

@@ -138,8 +138,7 @@ def plan(steps: Plan, outline: Outline, classes: int, lit: int | None = None) ->
 def may_change(steps: Plan, outline: Outline, classes: int) -> str:
     """ "2,562 of 2.2 million values may change; the rest stays exactly as it is."""
     moving = strategies.may_change(steps, outline, classes)
-    head = strategies.may_change((), outline, classes)
-    total = max(moving, outline.parameters + head)
+    total = strategies.values(steps, outline, classes)
     if moving == total:
         return f"All {_millions(total)} values may change."
     return f"{_millions(moving)} of {_millions(total)} values may change; the rest stays exactly as it is."

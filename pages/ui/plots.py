@@ -180,8 +180,10 @@ def roc(
             name="at the threshold",
             marker={"size": 12, "color": WARNING, "symbol": "diamond"},
         )
-    figure.update_xaxes(title_text="called, among those without it", range=[-0.01, 1.01], constrain="domain")
-    figure.update_yaxes(title_text="called, among those with it", range=[-0.01, 1.02])
+    figure.update_xaxes(
+        title_text="1 − specificity (called though without it)", range=[-0.01, 1.01], constrain="domain"
+    )
+    figure.update_yaxes(title_text="sensitivity (called of those with it)", range=[-0.01, 1.02])
     figure.update_layout(height=360, legend={"x": 0.98, "y": 0.04, "xanchor": "right", "yanchor": "bottom"})
     return _tidy(figure)
 

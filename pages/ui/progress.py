@@ -81,7 +81,7 @@ def _plan_and_curves(run: str, now: Progress) -> None:
         if now.history:
             _curves(now)
         elif now.status in ("running", "waiting"):
-            st.caption("Curves appear here once there are epochs. A linear probe has none: it is solved at once.")
+            st.caption("Curves appear here after the first epoch. Training only the last layer has none.")
 
 
 def _plan(run: str, now: Progress) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from medtl import start
 from medtl.runs.results import PredictionRow, Result
-from medtl.vocabulary import Cohort, Estimate
+from medtl.vocabulary import Cohort, Estimate, Recipe
 from pages.ui import cards, pictures, plots, selection, shelf, show, words
 from pages.ui.escape import csv_cell, md, plain, short
 
@@ -22,14 +22,21 @@ def headline(result: Result) -> None:
     recipe = result.recipe
     cohort = shelf.or_none(shelf.cohort, recipe.cohort)
     of = f", on {md(cohort.title)}" if cohort else ""
-    st.caption(
-        f"{md(shelf.strategy_title(recipe.strategy))} from {md(shelf.source_title(recipe.source))}{of} · `{recipe.run}`"
-    )
+    st.caption(f"{md(shelf.strategy_title(recipe.strategy))}{_from(recipe)}{of} · `{recipe.run}`")
     st.markdown(f"### {md(result.sentence)}")
+    for caveat in result.caveats:
+        st.warning(md(caveat), icon=":material/warning:")
     if result.small_test:
         st.warning(md(result.small_test), icon=":material/group_off:")
     if result.notes:
         st.caption(f":material/info: {md(' '.join(result.notes))}")
+
+
+def _from(recipe: Recipe) -> str:
+    title = md(shelf.source_title(recipe.source))
+    return (
+        f", the network of {title} without what it learned" if recipe.strategy == "from-scratch" else f" from {title}"
+    )
 
 
 def numbers(result: Result) -> None:
@@ -223,7 +230,8 @@ def comparison(result: Result, run: str) -> None:
         st.caption("There is no control for this run yet.")
     else:
         says, colour, icon = VERDICTS.get(control.verdict, (control.verdict, "gray", ":material/trending_flat:"))
-        st.badge(says, color=colour, icon=icon)  # type: ignore[arg-type]
+        if result.recipe.strategy != "from-scratch":  # with no source in it there is nothing to praise or blame
+            st.badge(says, color=colour, icon=icon)  # type: ignore[arg-type]
         st.markdown(md(control.says))
         d = control.difference
         plots.draw(
@@ -274,9 +282,17 @@ def receipt(result: Result, cohort: Cohort | None) -> None:
             else " Patients unknown: leakage cannot be excluded."
         )
     st.caption(
-        f":material/receipt_long: {md(' · '.join(said))}.{shared} The test part was used once, after the threshold was "
-        f"frozen. Internal test of this cohort; research use, not a medical device."
+        f":material/receipt_long: {md(' · '.join(said))}.{shared} This run was scored on the test part once, after the "
+        f"threshold was frozen.{_how_often(result)} Internal test of this cohort; research use, not a medical device."
     )
+
+
+def _how_often(result: Result) -> str:
+    """Several runs on one test part: the best of them is flattered by having been picked."""
+    tested = sum(one.cohort == result.recipe.cohort and one.headline is not None for one in shelf.runs())
+    if tested < 2:
+        return ""
+    return f" {tested} runs have been tested on this part by now: the best of them looks better than it is."
 
 
 def downloads(run: str) -> None:

@@ -38,11 +38,16 @@ def medtl(home: Path, *arguments: str) -> dict[str, Any]:
 
 
 def random_weights(folder: Path) -> Path:
-    """MobileNetV2 as torchvision initialises it: what the architecture gives without any source."""
+    """MobileNetV2 as torchvision initialises it: what the architecture gives without any source.
+
+    Batch norms take their statistics from noise; without any, the signal dies on its way through the network.
+    """
     path = folder / "random.safetensors"
     code = (
         "import sys, torch; from safetensors.torch import save_file; from torchvision.models import mobilenet_v2; "
-        "torch.manual_seed(0); save_file(mobilenet_v2().state_dict(), sys.argv[1])"
+        "torch.manual_seed(0); net = mobilenet_v2(); "
+        "[setattr(m, 'momentum', None) for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]; "
+        "torch.no_grad().__enter__(); net(torch.rand(16, 3, 224, 224)); save_file(net.state_dict(), sys.argv[1])"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], cwd=PROJECT, check=True)
     return path

@@ -36,6 +36,7 @@ def test_a_case_asked_again_answers_as_it_is_stored(trained: Trained, practice: 
 def test_a_training_case_finds_itself_and_is_accepted(trained: Trained, practice: Practice) -> None:
     case = practice.cohort.split.train[3]
     answer = trained.predict([practice.original(case)])[0]
+    assert answer.known and "train part" in answer.known  # and a new picture is not: see the foreign one
     assert answer.accepted and answer.why_not is None
     assert answer.nearest[0][0] == case and answer.nearest[0][1] < 0.01
 
@@ -67,6 +68,7 @@ def test_a_foreign_picture_is_refused(trained: Trained, tmp_path: Path) -> None:
     colours[::4] = (0, 0, 255)
     Image.fromarray(colours).save(tmp_path / "stripes.png")
     answer = trained.predict([tmp_path / "stripes.png"])[0]
+    assert answer.known is None
     assert not answer.accepted and answer.why_not == UNLIKE and answer.predicted is not None
 
 

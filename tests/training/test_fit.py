@@ -375,3 +375,11 @@ def test_noise_never_reaches_the_cache_of_the_source(tmp_path: Path) -> None:
 
 def test_a_cpu_device_is_what_these_tests_run_on() -> None:
     assert CPU.name == "cpu" and isinstance(image_network(), Network)
+
+
+def test_a_result_that_gained_nothing_over_the_fitted_head_says_so() -> None:
+    heard = Heard()
+    fitted, got = carried_out((HEAD, SOLVE, train(3, rate=1e-12, augment="none")), heard)
+    assert "that of training only the last layer" in fitted.outcome and fitted.outcome in heard.notes
+    assert same_state(got, carried_out((HEAD, SOLVE))[1])
+    assert not carried_out((HEAD, SOLVE))[0].outcome

@@ -21,7 +21,8 @@ app: $(VENV)/.app
 	@$(VENV)/bin/streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/.test check
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -m "not e2e" -n 2 --dist loadfile
+	$(VENV)/bin/python -m pytest -m e2e
 
 check: $(VENV)/.test
 	$(VENV)/bin/ruff check .

@@ -10,12 +10,13 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import medtl
 from medtl import commands
 from medtl.commands import Answer
 from medtl.errors import MedtlError
+from medtl.vocabulary import WINDOWS, Task, Uncertain
 from medtl.workspace import Workspace
 
 
@@ -120,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
 
     cohort = words.add_parser("cohort", help="add, list, show, edit, delete cohorts")
     cohorts = cohort.add_subparsers(required=True, metavar="ACTION")
-    add = command(cohorts, "add", commands.cohort_add, "bring a zip, a folder or a CSV of images")
+    add = command(
+        cohorts, "add", commands.cohort_add, "bring a zip, a folder, a CSV of images, an .npz, or medmnist:NAME"
+    )
     add.add_argument("path")
     add.add_argument("--name")
     add.add_argument("--labels", help="CSV of file,label and optionally patient, part")
@@ -129,6 +132,15 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--exclude-findings", help="leave out the cases of these findings, e.g. label-conflict")
     add.add_argument("--positive", help="the class that counts as having it (two classes)")
     add.add_argument("--seed", type=int, default=0)
+    add.add_argument("--frames", choices=("each", "middle"), default="each", help="of files that hold several pictures")
+    add.add_argument("--window", choices=tuple(WINDOWS), default="as-stored", help="how CT is shown")
+    add.add_argument("--slices", type=int, default=0, help="at most so many slices of a volume (0: all)")
+    add.add_argument("--task", choices=get_args(Task), help="ordinal: the classes are grades")
+    add.add_argument("--outcome", help="of a table with several labels, the one to learn")
+    add.add_argument("--uncertain", choices=get_args(Uncertain), default="leave-out", help="what -1 means for it")
+    add.add_argument("--file-names", choices=("replaced", "kept"), default="replaced", help="kept: they name nobody")
+    add.add_argument("--keep-key", action="store_true", help="keep a table of what became which code, apart")
+    add.add_argument("--size", type=int, default=28, choices=(28, 64, 128, 224), help="of a MedMNIST set, in pixels")
     command(cohorts, "list", commands.cohort_list, "all cohorts")
     command(cohorts, "show", commands.cohort_show, "one cohort").add_argument("id")
     edit = command(cohorts, "edit", commands.cohort_edit, "make a new version of a cohort")
@@ -139,7 +151,26 @@ def _parser() -> argparse.ArgumentParser:
     edit.add_argument("--patient-pattern")
     edit.add_argument("--positive")
     edit.add_argument("--name")
-    command(cohorts, "delete", commands.cohort_delete, "delete a cohort").add_argument("id")
+    edit.add_argument("--merge", nargs="+", metavar="CLASS=CLASS", help="give a class another, or a new, name")
+    edit.add_argument("--patient", nargs="+", metavar="CASE=PATIENT")
+    edit.add_argument("--accept", metavar="CODE,...", help="findings you have looked at and keep")
+    edit.add_argument(
+        "--blank", nargs="+", metavar="WxH:L,T,R,B", help="black out a rectangle (shares) of all images of that size"
+    )
+    edit.add_argument("--outcome", help="of several findings, the one to learn")
+    edit.add_argument("--uncertain", choices=get_args(Uncertain), default="leave-out")
+    edit.add_argument("--who", default="", help="who mends, for the history")
+    check = command(cohorts, "check", commands.cohort_check, "look deeper, with a network: wrong labels, copies, text")
+    check.add_argument("id")
+    check.add_argument("--source")
+    check.add_argument("--no-text", action="store_true", help="do not look for text in the images")
+    readers = command(cohorts, "agreement", commands.cohort_agreement, "how far two readers of a cohort agree")
+    readers.add_argument("id")
+    readers.add_argument("one")
+    readers.add_argument("other", nargs="?", help="left out: the labels of the cohort itself")
+    delete = command(cohorts, "delete", commands.cohort_delete, "delete a cohort and what was made of its pictures")
+    delete.add_argument("id")
+    delete.add_argument("--all-versions", action="store_true", help="and every version it has")
 
     command(words, "sources", commands.sources, "all source models")
     source = words.add_parser("source", help="add or delete a source model").add_subparsers(

@@ -57,7 +57,7 @@ class Desk:
             self._trained[run_id] = Trained(self.workspace, run_id)
         self._trained.move_to_end(run_id)
         while len(self._trained) > KEPT:
-            self._trained.popitem(last=False)
+            self._trained.popitem(last=False)[1].close()
         return self._trained[run_id]
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from medtl.cohorts import images
 from medtl.cohorts import library as cohorts
-from medtl.cohorts.pixels import Pixels, shrunk
+from medtl.cohorts.pixels import Pixels
+from medtl.cohorts.reading import Shower
 from medtl.errors import BadInput, MedtlError
 from medtl.evaluation import conformal, thresholds
 from medtl.explanation import neighbours
@@ -63,6 +63,7 @@ class Trained:
         self.device = devices.choose("cpu")
         self.eye = Eye(self.network, self.source.input, self.device)
         self.neighbours = neighbours.load(self.result.folder)
+        self.shower = Shower(self.cohort.reading)  # a new image is opened as the cohort's were, in a process of its own
         content = json.loads((self.result.folder / results.ESTIMATES).read_text("utf-8"))
         part = self.cohort.split.part_of()
         self.cases = {case.sha256: (case.name, part.get(case.id, "")) for case in self.cohort.cases}
@@ -81,12 +82,15 @@ class Trained:
             raise BadInput(f"This run knows no class '{label}'.", f"Its classes: {', '.join(self.classes)}.")
         return self._map(Pixels(self.cohort_folder).image(case_id), label)
 
+    def close(self) -> None:
+        self.shower.close()
+
     def _one(self, path: Path, explain: str | None) -> Answer:
         from medtl.modalities.image import pictures_for
         from medtl.training.inference import head_scores
 
         try:
-            picture = shrunk(images.read(path).pixels)
+            picture, _ = self.shower.picture(path)
         except MedtlError as error:
             return Answer(path.name, None, {}, (), False, str(error))
         pixels = pictures_for([picture], self.source.input)

@@ -114,6 +114,11 @@ def why_not(cohort: Cohort) -> tuple[str, str] | None:
     if cohort.blocks:
         finding = cohort.blocks[0]
         return finding.message, finding.advice
+    if cohort.task == "multi-label":
+        return (
+            f"An image of this cohort can have several of {len(cohort.classes)} findings; one is learned at a time.",
+            "Choose on the Data page which finding is to be learned (or `cohort edit ID --outcome FINDING`).",
+        )
     for part in ("train", "tune", "test"):
         if not getattr(cohort.split, part):
             return (

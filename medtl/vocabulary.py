@@ -33,10 +33,13 @@ class Card:
 class Case:
     """One image with its label.
 
-    `at` is the path of the untouched original inside the cohort's folder, `name` what the user called the file (shown
-    as text, never interpreted), `sha256` the hash of the file's bytes, `patient` None when nobody said who it is.
-    `part` is the part the user's own folders or CSV put it in ("" when they did not). `facts` holds what is known
-    besides (width, height, mode, format, bytes; for DICOM also sex, age, scanner, modality).
+    `at` names the de-identified original among the cohort's originals, `name` is what the file is called on screen
+    (shown as text, never interpreted; coded unless the user kept it), `sha256` the hash of the bytes that were brought,
+    `patient` None when nobody said who it is. `part` is the part the user's own folders or CSV put it in ("" when they
+    did not). `group` is the code of what it was cut from (a series, a clip, a volume) and must stay together with;
+    `frame` says which frame, slice or page of the original it is. `labels` is filled in a multi-label cohort: 1
+    present, 0 absent, -1 uncertain; not named: nobody said. `facts` holds what is known besides (width, height, mode,
+    format, bytes; where said also sex, age, scanner, site, modality, period, view, side): never a name or a date.
     """
 
     id: str
@@ -47,6 +50,67 @@ class Case:
     patient: str | None = None
     part: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    group: str = ""
+    frame: int | None = None
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+
+Frames = Literal["each", "middle"]
+Task = Literal["single-label", "ordinal", "multi-label"]
+Uncertain = Literal["leave-out", "positive", "negative"]  # what an uncertain label (-1) is taken for
+WINDOWS = {  # CT windows by name: centre and width in Hounsfield units
+    "as-stored": None,
+    "lung": (-600.0, 1500.0),
+    "soft-tissue": (40.0, 400.0),
+    "brain": (40.0, 80.0),
+    "bone": (400.0, 1800.0),
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files that hold more than one picture, or more than a screen shows, become pictures.
+
+    `frames`: every frame, slice or page is a case, or only the middle one. `window`: a name in `WINDOWS`, laid over CT
+    only. `slices`: at most so many, evenly spaced, of the slices, frames or pages of a file (0: all). A cohort keeps
+    its reading, so that a new image is shown to the model in the same way.
+    """
+
+    frames: Frames = "each"
+    window: str = "as-stored"
+    slices: int = 0
+
+
+@dataclass(frozen=True)
+class Removed:
+    """One attribute that de-identification touched, and in how many files."""
+
+    tag: str  # "(0010,0010)", "private", "PNG text", "file name"
+    name: str  # "Patient's Name"
+    action: str  # "removed" | "emptied" | "replaced" | "shifted"
+    files: int
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """What was done so that nobody can be named. `names`: file names "replaced" or "kept"; `key`: "thrown away" or
+    "kept" (apart from the cohort, in the workspace's folder keys/)."""
+
+    names: str = "replaced"
+    key: str = "thrown away"
+    removed: tuple[Removed, ...] = ()
+
+
+@dataclass(frozen=True)
+class Blank:
+    """A rectangle to black out in every image of one size, as shares of width and height (0 to 1)."""
+
+    width: int  # px of the images it is meant for, as brought
+    height: int
+    left: float
+    top: float
+    right: float
+    bottom: float
 
 
 @dataclass(frozen=True)
@@ -93,6 +157,7 @@ class Edit:
     at: str
     what: str
     cases: int
+    who: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,13 +165,15 @@ class Cohort:
     """The labelled set a user brings. `id` is a hash of its contents; an edit makes a new cohort with `parent` set.
 
     `classes` is the order of every probability vector. `positive` is the class that counts as "has it" when there are
-    two classes. `patient_rule` says in words how patients were told apart.
+    two classes. `patient_rule` says in words how patients were told apart. `task` "ordinal": `classes` are grades in
+    order; "multi-label": `classes` are the findings asked about, and a case may have several or none. `accepted` are
+    the codes of findings a person looked at and kept.
     """
 
     id: str
     title: str
     modality: str
-    task: str
+    task: Task
     classes: tuple[str, ...]
     positive: str | None
     cases: tuple[Case, ...]
@@ -118,14 +185,18 @@ class Cohort:
     history: tuple[Edit, ...] = ()
     synthetic: bool = False
     created: str = ""
+    reading: Reading = Reading()
+    privacy: Privacy = Privacy(names="kept")
+    accepted: tuple[str, ...] = ()
     schema_version: int = 1
 
     @property
     def counts(self) -> dict[str, int]:
-        """Cases per class, in class order."""
+        """Cases per class, in class order; with several labels a case, those in which it is present."""
         counts = dict.fromkeys(self.classes, 0)
         for case in self.cases:
-            counts[case.label] += 1
+            for label in labels_of(case):
+                counts[label] += 1
         return counts
 
     @property
@@ -137,6 +208,11 @@ class Cohort:
     @property
     def blocks(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.severity == "block")
+
+
+def labels_of(case: Case) -> tuple[str, ...]:
+    """The classes a case counts for: its label, or with several labels those that are present."""
+    return tuple(label for label, value in case.labels.items() if value == 1) if case.labels else (case.label,)
 
 
 # ---- sources --------------------------------------------------------------------------------------------------------

@@ -166,7 +166,7 @@ class _Story:
         import numpy as np
 
         from medtl.cohorts import library as cohorts
-        from medtl.modalities.image import ImageInputs
+        from medtl.modalities.image import ImageInputs, keys
         from medtl.sources import library as sources
         from medtl.training.fit import Examples
 
@@ -184,13 +184,14 @@ class _Story:
         index = {name: i for i, name in enumerate(cohort.classes)}
         self.cohort: Cohort = cohort
         self.source: Source = source
+        inputs = ImageInputs(self.workspace.cohort(cohort.id), cohort, source.input)
         self.examples = Examples(
-            inputs=ImageInputs(self.workspace.cohort(cohort.id), cohort, source.input),
+            inputs=inputs,
             labels=np.array([index[case.label] for case in cohort.cases], dtype=np.int64),
             train=np.flatnonzero(parts == "train"),
             tune=np.flatnonzero(parts == "tune"),
             test=np.flatnonzero(parts == "test"),
-            keys=tuple(case.sha256 for case in cohort.cases),
+            keys=keys(inputs.pixels, cohort),
             classes=len(cohort.classes),
         )
         patients = [case.patient for case in cohort.cases]

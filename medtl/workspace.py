@@ -67,6 +67,26 @@ class Workspace:
         return self.home / "spool"
 
     @property
+    def keys(self) -> Path:
+        """Tables of what became which code, where the user wished to keep them: apart from the cohorts."""
+        return self.home / "keys"
+
+    @property
+    def audit_file(self) -> Path:
+        """What was deleted and when, by id and count; never a name."""
+        return self.home / "audit.jsonl"
+
+    @property
+    def readings(self) -> Path:
+        """What readers said of the cases, apart from the cohorts: an edit makes a new version, a reading goes on."""
+        return self.home / "readings"
+
+    @property
+    def published(self) -> Path:
+        """Published data sets, fetched by name (or put here by hand)."""
+        return self.home / "published"
+
+    @property
     def speed_file(self) -> Path:
         """How fast this computer was so far, per builder; the basis of every time estimate."""
         return self.home / "speed.json"

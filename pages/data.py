@@ -3,37 +3,54 @@
 import streamlit as st
 
 from medtl.vocabulary import Cohort
-from pages.ui import bring, findings, frame, inspect_cohort, selection, show, words
+from pages.ui import (
+    adjust,
+    bring,
+    coming_in,
+    deep_check,
+    findings,
+    frame,
+    images,
+    inspect_cohort,
+    mending,
+    second_reader,
+    selection,
+    show,
+    words,
+)
 from pages.ui.escape import md
 
 
 def page() -> None:
     chosen = selection.current()
-    if bring.under_way():
-        show.heading("Data", "photo_library")
-        bring.follow()
+    show.heading("Data", "photo_library", chosen.synthetic and not coming_in.under_way())
+    if coming_in.under_way():
+        coming_in.follow()
     elif chosen.wrong:
-        show.heading("Data", "photo_library")
         show.lost(chosen.wrong)
     elif chosen.cohort is None:
-        show.heading("Data", "photo_library")
         bring.ask()
+    elif second_reader.under_way(chosen.cohort):
+        second_reader.read(chosen.cohort)
+    elif images.walking(chosen.cohort):
+        images.walk(chosen.cohort)
     else:
-        show.heading("Data", "photo_library", chosen.synthetic)
         cohort(chosen.cohort)
 
 
 def cohort(cohort: Cohort) -> None:
     headline(cohort)
+    mending.undo_bar(cohort)
     left, right = st.columns([3, 2], gap="large")
     with left:
         inspect_cohort.counts(cohort)
     with right:
         inspect_cohort.receipt(cohort)
-    findings.cards(cohort)
+    findings.walk(cohort)
+    deep_check.panel(cohort)
     inspect_cohort.skipped(cohort)
-    inspect_cohort.gallery(cohort)
-    inspect_cohort.adjust(cohort)
+    images.panel(cohort)
+    adjust.panel(cohort)
 
 
 def headline(cohort: Cohort) -> None:
@@ -47,18 +64,25 @@ def headline(cohort: Cohort) -> None:
             f"{words.count(len(cohort.classes), 'class', 'classes')}{skipped} · fingerprint `{cohort.id}`"
         )
     with right:
-        blocks = len(cohort.blocks)
+        why = _why_not(cohort)
         if st.button(
             "Choose a source",
             type="primary",
             icon=":material/arrow_forward:",
             width="stretch",
-            disabled=bool(blocks),
-            help=f"Resolve {words.count(blocks, 'finding')} below first." if blocks else None,
+            disabled=bool(why),
+            help=why or None,
         ):
             selection.go("source")
-        if blocks:
-            st.caption(f"Resolve {words.count(blocks, 'finding')} below first.")
+        if why:
+            st.caption(why)
+
+
+def _why_not(cohort: Cohort) -> str:
+    if cohort.task == "multi-label":
+        return "Choose first which finding is to be learned, below under “This cohort”."
+    blocks = len(cohort.blocks)
+    return f"Resolve {words.count(blocks, 'finding')} below first." if blocks else ""
 
 
 frame.draw(page)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from medtl.cohorts.originals import Originals
 from medtl.vocabulary import Cohort
 from medtl.workspace import Workspace
 
@@ -30,8 +31,12 @@ class Practice:
         return self.ws.run(self.run)
 
     def original(self, case: str) -> Path:
+        """A file as it was brought."""
         at = next(c.at for c in self.cohort.cases if c.id == case)
-        return self.ws.cohort(self.cohort.id) / at
+        file = self.ws.home.parent / "brought" / at
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(Originals(self.ws.cohort(self.cohort.id)).read(at))
+        return file
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,17 @@ MAY_IMPORT = {
     "medtl.explanation": {"medtl.sources"},
     "medtl.training": {"medtl.sources", "medtl.evaluation"},
     "medtl.modalities": {"medtl.cohorts"},
+    "medtl.scrutiny": {"medtl.training"},
+    "medtl.checkup": {
+        "medtl.cohorts", "medtl.modalities", "medtl.scrutiny", "medtl.sources", "medtl.strategies", "medtl.training",
+    },
     "medtl.start": {"medtl.cohorts", "medtl.runs", "medtl.sources", "medtl.strategies"},
     "medtl.prediction": {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.training",
     },
+    "medtl.published": {"medtl.cohorts"},
+    "medtl.housekeeping": {"medtl.cohorts", "medtl.training"},
     "medtl.demo": {"medtl.start", "medtl.cohorts", "medtl.runs"},
     "medtl.doctor": {"medtl.start", "medtl.cohorts", "medtl.training"},
     "medtl.consulting": set(),
@@ -35,17 +41,24 @@ MAY_IMPORT = {
     },
     "medtl.cli": {"medtl.commands"},
     "medtl.commands": {
-        "medtl.cohorts", "medtl.demo", "medtl.doctor", "medtl.prediction", "medtl.runs", "medtl.sources", "medtl.start",
-        "medtl.strategies", "medtl.training",
+        "medtl.checkup", "medtl.cohorts", "medtl.demo", "medtl.doctor", "medtl.housekeeping", "medtl.prediction",
+        "medtl.published",
+        "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies", "medtl.training",
     },
     "medtl.__main__": {"medtl.cli"},
     "pages": {
-        "medtl.cohorts", "medtl.consulting", "medtl.evaluation", "medtl.explanation", "medtl.runs", "medtl.sources",
-        "medtl.start", "medtl.strategies", "medtl.training",
+        "medtl.checkup", "medtl.cohorts", "medtl.consulting", "medtl.evaluation", "medtl.explanation",
+        "medtl.housekeeping", "medtl.published", "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies",
+        "medtl.training",
     },
     "app": {"pages"},
 }  # fmt: skip
-STARTED_BY_NAME = {"medtl.worker", "medtl.consultant", "medtl.cli"}  # and imported by nobody but `__main__`
+STARTED_BY_NAME = {
+    "medtl.worker",
+    "medtl.consultant",
+    "medtl.cli",
+    "medtl.cohorts.reader",
+}  # and imported by nobody but `__main__`
 HEAVY = ("torch", "torchvision", "sklearn", "cv2")
 LIGHT = (
     "medtl.start",
@@ -56,8 +69,14 @@ LIGHT = (
     "medtl.training.cost",
     "medtl.training.machine",
     "medtl.explanation.overlay",
+    "medtl.published",
+    "medtl.checkup",
+    "medtl.scrutiny.resemblance",
+    "medtl.scrutiny.suspects",
     "medtl.demo",
     "medtl.doctor",
+    "medtl.housekeeping",
+    "medtl.cohorts.reader",
     "medtl.cli",
     "medtl.commands",
     "medtl.worker",

@@ -66,7 +66,8 @@ def test_a_cohort_is_added_shown_edited_and_deleted(ask: Ask, tmp_path: Path, pr
     assert added["title"] == "Zipped" and added["cases"] == 30 and added["patients"] == 30
     assert [s["file"] for s in added["skipped"]] == ["benign/broken.png"] and added["split"]["patients_shared"] == 0
     code, shown = ask("cohort", "show", added["id"])
-    assert code == 0 and shown == added
+    assert code == 0 and {**shown, "skipped": added["skipped"]} == added
+    assert [s["reason"] for s in shown["skipped"]] == [s["reason"] for s in added["skipped"]]
     assert added["id"] in [c["id"] for c in ask("cohort", "list")[1]["cohorts"]]
     case = cohorts.load(practice.ws, added["id"]).cases[0].id
     code, edited = ask("cohort", "edit", added["id"], "--exclude", case)

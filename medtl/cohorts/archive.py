@@ -10,7 +10,8 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from medtl.cohorts import limits
@@ -24,12 +25,23 @@ PARTS_ALONE = "Unpack it, and make one zip of the images or give the folder."
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a file lies, so that another process can open it: on the disk, as the n-th member of a zip there, or as a
+    span (offset and length) of a larger file."""
+
+    path: str
+    member: int | None = None
+    span: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
 class Entry:
     """One file: its name with folders (`/` between, wrapping folder removed), its size, and how to get its bytes."""
 
     name: str
     size: int
     read: Callable[[], bytes]
+    place: Place = Place("")
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ def named(base: Path, names: Sequence[str]) -> Bundle:
         key = path_key(name)
         path = (root / key).resolve()
         if key and not name.strip().startswith(("/", "\\")) and path.is_relative_to(root) and path.is_file():
-            entries[key] = _file(path, key)
+            entries[key] = _file(str(path), path.stat().st_size, key)
     return Bundle(base.name, _checked(tuple(entries.values())))
 
 
@@ -81,24 +93,30 @@ def named(base: Path, names: Sequence[str]) -> Bundle:
 def _folder(root: Path) -> Bundle:
     entries: list[Entry] = []
     skipped: list[Skipped] = []
-    for place, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not ignored(name))
-        for name in sorted(files):
-            path = Path(place, name)
-            key = path_key(path.relative_to(root).as_posix())
-            if ignored(name):
-                continue
-            if path.is_symlink() or not path.is_file():
-                skipped.append(Skipped(shown(key), "This is a link, not a file.", "Put the file itself there."))
-                continue
-            entries.append(_file(path, key))
-            if len(entries) > limits.FILES:
-                raise _too_many(f"more than {limits.FILES:,}")
+    for found, key in _below(str(root), ""):
+        if found.is_symlink() or not found.is_file():
+            skipped.append(Skipped(shown(key), "This is a link, not a file.", "Put the file itself there."))
+            continue
+        entries.append(_file(found.path, found.stat().st_size, path_key(key)))
+        if len(entries) > limits.FILES:
+            raise _too_many(f"more than {limits.FILES:,}")
     return Bundle(root.resolve().name, _checked(tuple(entries)), tuple(skipped))
 
 
-def _file(path: Path, name: str) -> Entry:
-    return Entry(name, path.stat().st_size, lambda: read_bytes(path))
+def _below(place: str, key: str) -> Iterator[tuple["os.DirEntry[str]", str]]:
+    """Files and links with their names from the top, folder by folder; links to folders are not followed."""
+    with os.scandir(place) as found:
+        inside = sorted((entry for entry in found if not ignored(entry.name)), key=lambda entry: entry.name)
+    folders = [entry for entry in inside if entry.is_dir(follow_symlinks=False)]
+    for entry in inside:
+        if not entry.is_dir(follow_symlinks=False):
+            yield entry, f"{key}{entry.name}"
+    for folder in folders:
+        yield from _below(folder.path, f"{key}{folder.name}/")
+
+
+def _file(path: str, size: int, name: str) -> Entry:
+    return Entry(name, size, lambda: read_bytes(Path(path)), Place(path))
 
 
 def _checked(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -129,19 +147,18 @@ def _unwrapped(bundle: Bundle) -> Bundle:
         table = any(entry.name.count("/") == 1 and entry.name.endswith("/labels.csv") for entry in entries)
         if len(tops) > 1 or part_named(top) or not (nested or table):
             break
-        entries = tuple(Entry(entry.name.partition("/")[2], entry.size, entry.read) for entry in entries)
+        entries = tuple(replace(entry, name=entry.name.partition("/")[2]) for entry in entries)
     return Bundle(bundle.title, entries, bundle.skipped)
 
 
 # ---- zips -----------------------------------------------------------------------------------------------------------
 
 
-def check_zip(path: Path) -> None:
+def check_zip(path: Path, packed: int = limits.ZIP_BYTES, unpacked: int = limits.UNPACKED_BYTES) -> None:
     """Refuse a hostile or hopeless zip with BadInput, from its list of contents alone (ASVS 5.2.2 to 5.2.5)."""
-    if path.stat().st_size > limits.ZIP_BYTES:
+    if path.stat().st_size > packed:
         raise BadInput(
-            f"The zip has {path.stat().st_size / limits.GB:.1f} GB; at most {limits.ZIP_BYTES // limits.GB} GB are "
-            "taken.",
+            f"The zip has {path.stat().st_size / limits.GB:.1f} GB; at most {packed // limits.GB} GB are taken.",
             "Give the unpacked folder, or fewer images.",
         )
     _check_directory_size(path)
@@ -151,7 +168,7 @@ def check_zip(path: Path) -> None:
             _check_count(members)
             for member in archive.infolist():
                 _check_member(member)
-            _check_ratio(members, path.stat().st_size)
+            _check_ratio(members, path.stat().st_size, unpacked)
             _check_overlap(archive.infolist())
             for member in members:
                 _check_not_a_zip(archive, member)
@@ -195,12 +212,11 @@ def _check_member(member: zipfile.ZipInfo) -> None:
         raise BadInput(f"There is a zip inside the zip: {seen}", PARTS_ALONE)
 
 
-def _check_ratio(members: list[zipfile.ZipInfo], packed: int) -> None:
+def _check_ratio(members: list[zipfile.ZipInfo], packed: int, most: int) -> None:
     total = sum(member.file_size for member in members)
-    if total > limits.UNPACKED_BYTES:
+    if total > most:
         raise BadInput(
-            f"Unpacked, the zip would have {total / limits.GB:.1f} GB; at most "
-            f"{limits.UNPACKED_BYTES // limits.GB} GB are taken.",
+            f"Unpacked, the zip would have {total / limits.GB:.1f} GB; at most {most // limits.GB} GB are taken.",
             "Make the images smaller, or bring fewer.",
         )
     for member in members:
@@ -242,26 +258,22 @@ def _check_not_a_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
 def _members(path: Path, archive: zipfile.ZipFile) -> Bundle:
     entries = []
     seen: set[str] = set()
-    for member in archive.infolist():
+    for number, member in enumerate(archive.infolist()):
         key = path_key(member.filename)
         if member.is_dir() or ignored(key) or key in seen:
             continue
         seen.add(key)
-        entries.append(Entry(key, member.file_size, _reader(archive, member)))
+        place = Place(str(path), number)
+        entries.append(Entry(key, member.file_size, partial(read_member, archive, member), place))
     return Bundle(path.stem, tuple(sorted(entries, key=lambda entry: entry.name)))
 
 
-def _reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], bytes]:
-    def read() -> bytes:
-        if member.file_size > limits.FILE_BYTES:
-            raise too_large(member.file_size)
-        try:
-            return archive.read(member)
-        except NotImplementedError as error:
-            raise BadInput(
-                "It is packed in a way we do not read.", "Make the zip again with usual settings."
-            ) from error
-        except Exception as error:  # wrong size, wrong checksum, broken stream: zlib and lzma have their own errors
-            raise BadInput("It is damaged inside the zip.", "Make the zip again.") from error
-
-    return read
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    if member.file_size > limits.FILE_BYTES:
+        raise too_large(member.file_size)
+    try:
+        return archive.read(member)
+    except NotImplementedError as error:
+        raise BadInput("It is packed in a way we do not read.", "Make the zip again with usual settings.") from error
+    except Exception as error:  # wrong size, wrong checksum, broken stream: zlib and lzma have their own errors
+        raise BadInput("It is damaged inside the zip.", "Make the zip again.") from error

@@ -1,90 +1,166 @@
-"""Reads one single-frame DICOM file into uint8 pixels, the way a viewer would show it. Keeps no name and no date.
+"""Reads a DICOM file into uint8 pictures, the way a viewer would show them. What names somebody stays in `Identity`.
 
-Order (PS3.4 N.2, PS3.3 C.11): stored values -> rescale -> window -> and only then, once, MONOCHROME1 inverted.
+It knows what a file may hold and what may be said of it. How pixels are packed is in `transfer`, how grey values and
+palettes become a picture in `rendering`.
 """
 
-import io
 import logging
+import math
+import re
+import struct
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medtl.cohorts import limits
-from medtl.cohorts.images import Decoded, Picture, full_range, read_bytes
+from medtl.cohorts import limits, lookup, transfer
+from medtl.cohorts.images import (
+    Decoded,
+    Identity,
+    NoImage,
+    Picture,
+    Unsupported,
+    check_total,
+    chosen,
+    grey_if_equal,
+    read_bytes,
+)
+from medtl.cohorts.rendering import (
+    Palette,
+    Rendering,
+    Rescale,
+    Window,
+    WindowFunction,
+    eight_bits,
+)
 from medtl.errors import BadInput
+from medtl.vocabulary import WINDOWS, Reading
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-# Whole files (.99) or frames packed with zlib: a few kilobytes can unfold to gigabytes before anyone can look.
-DEFLATED = {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.8.1", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"}
-CONVERT = "Export it again as an uncompressed or JPEG 2000 single image, or as PNG."
+CONVERT = transfer.EXPORT
+COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+GREYS = ("MONOCHROME1", "MONOCHROME2")
+MACROS = ("PixelValueTransformationSequence", "FrameVOILUTSequence", "PixelMeasuresSequence")
+OLDEST = 90  # HIPAA 45 CFR 164.514(b)(2)(i)(C): so few are older that the number would name them
+CODE = re.compile(r"[A-Z0-9_]{1,16}")  # a code string without blanks (PS3.5 6.2, CS)
+
+# Files that are in order and hold no picture: by SOP class, then by modality.
+DIRECTORY = "1.2.840.10008.1.3.10"
+NO_PICTURE = {
+    "SR": "a report",
+    "KO": "a list of chosen images",
+    "PR": "how another image is to be shown",
+    "RTPLAN": "a radiotherapy plan",
+    "RTSTRUCT": "outlines for radiotherapy",
+    "RTRECORD": "a record of radiotherapy",
+    "REG": "how two images lie to each other",
+    "FID": "marked points",
+    "DOC": "a document",
+    "M3D": "a model for printing",
+    "PLAN": "a plan",
+    "AU": "sound",
+    **dict.fromkeys(("ECG", "EPS", "HD", "RESP", "EEG", "EMG", "EOG"), "curves such as an ECG"),
+}
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # a picture of a screen or a print; its kinds are .1 to .4 below it
+ULTRASOUND = ("US", "IVUS")
+DATES = ("AcquisitionDate", "StudyDate", "ContentDate")
+
+# What pydicom raises at a value that is not what its kind should be.
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, OSError, struct.error)
 
 # pydicom's warnings quote values, and values may be names: they must not reach a log.
 warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+for _name in ("pydicom", "pylibjpeg", "openjpeg", "rle"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 
-def read(source: Path | str | bytes) -> Decoded:
-    """Decode a DICOM file. Raises BadInput with the reason; its text never quotes what stands in the file."""
+def read(source: Path | str | bytes, how: Reading = Reading()) -> Decoded:
+    """One picture of a DICOM file: of many, the middle one. Raises BadInput as `pictures`."""
     data = source if isinstance(source, bytes) else read_bytes(Path(source))
+    return next(pictures(data, Reading("middle", how.window, how.slices)))
+
+
+def pictures(data: bytes, how: Reading = Reading()) -> Iterator[Decoded]:
+    """The pictures of a DICOM file, one at a time.
+
+    Raises BadInput with the reason; its text never quotes what stands in the file. `NoImage`: it holds no picture;
+    `Unsupported`: it holds one in a form that nothing here unpacks. With many frames it may come late.
+    """
     try:
-        return _read(data)
-    except BadInput:
+        yield from _pictures(data, how)
+    except (BadInput, MemoryError):
         raise
     except Exception as error:  # pydicom and its decoders raise anything at all on damaged files
         raise BadInput("The DICOM file is damaged, cut short, or not DICOM.", "Export it again.") from error
 
 
-def _read(data: bytes) -> Decoded:
-    from pydicom import dcmread
-
-    _refuse_deflated(data)
-    dataset = dcmread(io.BytesIO(data), force=True)
+def _pictures(data: bytes, how: Reading) -> Iterator[Decoded]:
+    dataset = transfer.parse(data)
     _check(dataset)
-    return Decoded(_picture(dataset), _facts(dataset, len(data)), str(dataset.get("PatientID", "") or "").strip())
+    count = _frames(dataset)
+    wanted = chosen(count, how)
+    check_total(len(wanted), len(wanted) * dataset.Columns * dataset.Rows)
+    identity, facts = _identity(dataset), _facts(dataset, len(data))
+    group = identity.series or identity.study or ("file" if count > 1 else "")
+    for index, frame in zip(wanted, transfer.frames(dataset, wanted, count), strict=True):
+        places = _places(dataset, index)
+        picture = _picture(dataset, places, frame, how)
+        more = {**facts, "spacing": _spacing(places)}
+        yield Decoded(picture, more, identity, index if count > 1 else None, group)
 
 
-def _refuse_deflated(data: bytes) -> None:
-    """Looks at group 0002 only, which is never compressed: `dcmread` would inflate first and ask later."""
-    if data[128:132] != b"DICM":
-        return
-    from pydicom.filereader import read_dataset
-
-    meta = read_dataset(io.BytesIO(data[132:]), False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
-    if str(meta.get("TransferSyntaxUID", "")).strip() in DEFLATED:
-        raise BadInput("The DICOM file is packed in the deflated transfer syntax, which is not read.", CONVERT)
+# ---- what can be known before a pixel is touched --------------------------------------------------------------------
 
 
 def _check(dataset: "Dataset") -> None:
-    """Everything that can be known before a pixel is touched."""
-    if not any(word in dataset for word in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        kind = str(dataset.get("Modality", "")) or "unknown"
-        known = f" (modality {kind})" if len(kind) <= 16 and kind.isalnum() and kind != "unknown" else ""
-        raise BadInput(f"There is no image in the DICOM file{known}.", "Leave it out; add the image files only.")
-    frames = _integer(dataset, "NumberOfFrames", 1)
-    if frames > 1:
-        raise BadInput(
-            f"The DICOM file holds {frames} frames; only single images are read so far.",
-            "Export the frame that shows the finding as a single image.",
-        )
-    if _colours(dataset) not in ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR"):
-        raise BadInput("The colour model of the DICOM image is not known.", CONVERT)
+    if not any(word in dataset for word in transfer.PIXELS):
+        raise _no_image(dataset)
     rows, columns = _side(dataset, "Rows"), _side(dataset, "Columns")
+    if not _colours(dataset):
+        raise BadInput("The DICOM file does not say whether its small values are black, white or a colour.", CONVERT)
+    if _colours(dataset) not in (*GREYS, *COLOURS, "PALETTE COLOR"):
+        raise Unsupported("The colour model of the DICOM image is not one that is read.", CONVERT)
     samples = _integer(dataset, "SamplesPerPixel", 1)
     if samples not in (1, 3):
-        raise BadInput(f"The DICOM image has {samples} values a pixel; 1 or 3 can be read.", CONVERT)
+        raise Unsupported(f"The DICOM image has {samples} values a pixel; 1 or 3 can be read.", CONVERT)
+    if (samples == 3) != (_colours(dataset) in COLOURS):
+        raise BadInput("The colour model of the DICOM image does not fit its values.", CONVERT)
     if rows * columns * samples * _integer(dataset, "BitsAllocated", 16) // 8 > limits.FILE_BYTES:
         raise BadInput("The DICOM image is larger than can be read.", CONVERT)
 
 
+def _no_image(dataset: "Dataset") -> BadInput:
+    """In order and without a picture, or a picture whose pixels were lost on the way."""
+    advice = "Leave it out; add the image files only."
+    modality = _code(dataset, "Modality")
+    if "DirectoryRecordSequence" in dataset or _sop_class(dataset) == DIRECTORY:
+        return NoImage("There is no image in the DICOM file: it is a list of other files (DICOMDIR).", advice)
+    if modality in NO_PICTURE:
+        return NoImage(f"There is no image in the DICOM file: it holds {NO_PICTURE[modality]} ({modality}).", advice)
+    if "Rows" in dataset or "BitsAllocated" in dataset:
+        return BadInput("The pixels of the DICOM file are missing: it is cut short.", "Export or copy it again.")
+    if not len(dataset):
+        return BadInput("The DICOM file is damaged, cut short, or not DICOM.", "Export it again.")
+    return NoImage("There is no image in the DICOM file" + (f" (modality {modality})." if modality else "."), advice)
+
+
+def _frames(dataset: "Dataset") -> int:
+    try:
+        count = _integer(dataset, "NumberOfFrames", 1)
+    except MALFORMED as error:
+        raise BadInput("The DICOM file does not say properly how many frames it holds.", CONVERT) from error
+    if count < 0:
+        raise BadInput("The DICOM file does not say properly how many frames it holds.", CONVERT)
+    return max(1, count)
+
+
 def _colours(dataset: "Dataset") -> str:
-    """The photometric interpretation; all kinds of YBR are one to us, for the decoder makes RGB of them."""
-    kind = str(dataset.get("PhotometricInterpretation", "MONOCHROME2")).strip()
-    return "YBR" if kind.startswith("YBR_") else kind
+    """The photometric interpretation."""
+    return _text(dataset, "PhotometricInterpretation")
 
 
 def _side(dataset: "Dataset", word: str) -> int:
@@ -101,127 +177,219 @@ def _integer(dataset: "Dataset", word: str, default: int) -> int:
     return default if value is None or value == "" else int(value)
 
 
-def _picture(dataset: "Dataset") -> Picture:
-    from pydicom.pixels.processing import apply_color_lut
-
-    values = _stored(dataset)
-    if _colours(dataset) == "PALETTE COLOR":
-        return _eight_bits(apply_color_lut(values, dataset), 16)
-    if values.ndim == 3:
-        return _eight_bits(values, _integer(dataset, "BitsStored", 8))
-    return _grey(dataset, values, inverted=_colours(dataset) == "MONOCHROME1")
+# ---- from a frame to a picture --------------------------------------------------------------------------------------
 
 
-def _stored(dataset: "Dataset") -> NDArray[Any]:
-    """Stored values, (H, W) or (H, W, 3); YBR is turned to RGB."""
-    from pydicom.pixels.utils import pixel_array
+def _places(dataset: "Dataset", index: int) -> "tuple[Dataset, ...]":
+    """Where the words of one frame stand, nearest first: what is said of this frame, of all frames, of the file.
 
-    _default_syntax(dataset)
+    Enhanced multi-frame images keep windows, rescale and spacing in functional groups (PS3.3 C.7.6.16).
+    """
+    found: list[Dataset] = []
+    per_frame = _items(dataset, "PerFrameFunctionalGroupsSequence")
+    groups = [*per_frame[index : index + 1], *_items(dataset, "SharedFunctionalGroupsSequence")[:1]]
+    for group in groups:
+        for macro in MACROS:
+            found += _items(group, macro)[:1]
+    return (*found, dataset)
+
+
+def _items(dataset: "Dataset", word: str) -> "Sequence[Dataset]":
     try:
-        return pixel_array(dataset)
-    except Exception as error:
-        syntax = dataset.file_meta.TransferSyntaxUID
-        packing = f" ({syntax.name})" if syntax.is_compressed and not syntax.is_private else ""
-        raise BadInput(f"The pixels of the DICOM file cannot be decoded{packing}.", CONVERT) from error
-
-
-def _default_syntax(dataset: "Dataset") -> None:
-    """Files without a meta header: pydicom found out how they are written, but its decoder asks the header."""
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
-    if getattr(dataset, "file_meta", None) is None:
-        dataset.file_meta = FileMetaDataset()
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        implicit, little = dataset.original_encoding
-        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
-
-
-def _eight_bits(values: NDArray[Any], bits: int) -> Picture:
-    """Colour to 0..255 by its upper 8 bits; a 16-bit palette that was filled with 8-bit values is left alone."""
-    if values.dtype == np.uint8 or values.max() <= 255:
-        return _grey_if_equal(values.astype(np.uint8))
-    return _grey_if_equal((values.astype(np.uint32) >> max(0, bits - 8)).clip(0, 255).astype(np.uint8))
-
-
-def _grey_if_equal(colour: Picture) -> Picture:
-    same = np.array_equal(colour[..., 0], colour[..., 1]) and np.array_equal(colour[..., 0], colour[..., 2])
-    return np.ascontiguousarray(colour[..., 0]) if same else colour
-
-
-def _grey(dataset: "Dataset", stored: NDArray[Any], inverted: bool) -> Picture:
-    from pydicom.pixels.processing import apply_modality_lut, apply_voi
-
-    padding = dataset.get("PixelPaddingValue")
-    outside = stored == padding if isinstance(padding, int) else np.zeros(stored.shape, bool)
-    values = np.asarray(apply_modality_lut(stored, dataset)).astype(np.float32)
-    window = _window(dataset)
-    if window:
-        grey = np.round(windowed(values, *window) * 255).astype(np.uint8)
-    elif dataset.get("VOILUTSequence"):
-        table = apply_voi(values.astype(np.int32), dataset)
-        bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-        grey = np.round(np.clip(table.astype(np.float32) / (2**bits - 1), 0, 1) * 255).astype(np.uint8)
-    else:
-        grey = full_range(values, outside)
-    if inverted:
-        grey = 255 - grey
-    return np.where(outside, 0, grey).astype(np.uint8)
-
-
-def _window(dataset: "Dataset") -> tuple[float, float, str] | None:
-    """First window as (centre, width, function); None when there is none or it cannot be used."""
-
-    def first(word: str) -> Any:
         value = dataset.get(word)
-        return value[0] if value is not None and not isinstance(value, str) and hasattr(value, "__len__") else value
+        return value if value is not None and not isinstance(value, (str, bytes)) and len(value) else ()
+    except MALFORMED:
+        return ()
 
-    centre, width = first("WindowCenter"), first("WindowWidth")
-    function = str(dataset.get("VOILUTFunction") or "LINEAR").strip()
-    if centre in (None, "") or width in (None, "") or float(width) < (1 if function == "LINEAR" else 1e-6):
+
+def _picture(dataset: "Dataset", places: "Sequence[Dataset]", frame: transfer.Frame, how: Reading) -> Picture:
+    if frame.colours == "PALETTE COLOR":
+        return grey_if_equal(_palette(dataset)(frame.values))
+    if frame.values.ndim == 3:
+        if frame.colours != "RGB":
+            raise Unsupported("The colours of the DICOM image cannot be turned into red, green and blue.", CONVERT)
+        return grey_if_equal(eight_bits(frame.values, _integer(dataset, "BitsStored", 8)))
+    return _rendering(dataset, places, how)(frame.values)
+
+
+def _rendering(dataset: "Dataset", places: "Sequence[Dataset]", how: Reading) -> Rendering:
+    """PresentationLUTShape INVERSE goes with MONOCHROME1 (PS3.3 C.8.11.3.1.2) and is not a second inversion."""
+    modality = _modality(dataset, places)
+    return Rendering(
+        modality,
+        _preset(dataset, places, modality, how) or _voi(dataset, places),
+        _colours(dataset) == "MONOCHROME1",
+        _padding(dataset),
+    )
+
+
+def _modality(dataset: "Dataset", places: "Sequence[Dataset]") -> Rescale | lookup.Table:
+    for place in places:
+        for item in _items(place, "ModalityLUTSequence")[:1]:
+            return _table(item, dataset)
+        slope, intercept = _number(place, "RescaleSlope"), _number(place, "RescaleIntercept")
+        if slope and intercept is not None:
+            return Rescale(slope, intercept)
+    return Rescale()
+
+
+def _preset(
+    dataset: "Dataset", places: "Sequence[Dataset]", modality: Rescale | lookup.Table, how: Reading
+) -> Window | None:
+    """A CT window by name, for CT in Hounsfield units only: never for other modalities, nor for a scout view."""
+    preset = WINDOWS.get(how.window)
+    kind = next((text for place in places if (text := _text(place, "RescaleType"))), "HU")
+    scout = "LOCALIZER" in _text(dataset, "ImageType")
+    rescaled = isinstance(modality, Rescale) and modality != Rescale()
+    hounsfield = _code(dataset, "Modality") == "CT" and rescaled and kind in ("HU", "HU_MOD") and not scout
+    return Window(*preset) if preset and hounsfield else None
+
+
+def _voi(dataset: "Dataset", places: "Sequence[Dataset]") -> Window | lookup.Table | None:
+    """The first table, or else the first window: where a maker gives both, the window only comes near the table."""
+    for place in places:
+        for item in _items(place, "VOILUTSequence")[:1]:
+            if "LUTDescriptor" in item and "LUTData" in item:
+                return _table(item, dataset)
+        window = _window(place)
+        if window is not None and window.usable:
+            return window
+    return None
+
+
+def _window(place: "Dataset") -> Window | None:
+    centre, width = _number(place, "WindowCenter"), _number(place, "WindowWidth")
+    if centre is None or width is None:
         return None
-    return float(centre), float(width), function
+    function = _text(place, "VOILUTFunction")
+    known = cast(WindowFunction, function) if function in get_args(WindowFunction) else "LINEAR"
+    return Window(centre, width, known)
 
 
-def windowed(values: NDArray[np.float32], centre: float, width: float, function: str) -> NDArray[np.float32]:
-    """Window to [0, 1] (PS3.3 C.11.2.1.2.1 LINEAR, C.11.2.1.3.1 SIGMOID, C.11.2.1.3.2 LINEAR_EXACT)."""
-    if function == "SIGMOID":
-        share = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -80, 80)))
-    elif function == "LINEAR_EXACT":
-        share = np.clip((values - centre) / width + 0.5, 0, 1)
-    elif width == 1:  # the ramp has no length: a step
-        share = values > centre - 0.5
-    else:
-        share = np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0, 1)
-    return np.asarray(share, np.float32)
+def _table(item: "Dataset", dataset: "Dataset") -> lookup.Table:
+    return lookup.table(item.get("LUTDescriptor"), item.get("LUTData"), transfer.little_endian(dataset))
+
+
+def _padding(dataset: "Dataset") -> tuple[float, float] | None:
+    value, limit = (_number(dataset, word) for word in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+    return None if value is None else (value, value if limit is None else limit)
+
+
+def _palette(dataset: "Dataset") -> Palette:
+    little = transfer.little_endian(dataset)
+    tables = []
+    for colour in ("Red", "Green", "Blue"):
+        descriptor = dataset.get(f"{colour}PaletteColorLookupTableDescriptor")
+        plain = dataset.get(f"{colour}PaletteColorLookupTableData")
+        pieces = dataset.get(f"Segmented{colour}PaletteColorLookupTableData")
+        if plain is None and pieces is None:
+            raise lookup.bad("missing")
+        made = lookup.table(descriptor, plain, little) if plain else lookup.segmented(descriptor, pieces, little)
+        tables.append(made)
+    return Palette(*tables)
+
+
+# ---- what may be said of it -----------------------------------------------------------------------------------------
 
 
 def _facts(dataset: "Dataset", size: int) -> dict[str, Any]:
     """What may be kept. No names, no dates, no free text but the maker and the model of the machine."""
-    facts: dict[str, Any] = {
+    sex = _text(dataset, "PatientSex")
+    scanner = " ".join(_text(dataset, word) for word in ("Manufacturer", "ManufacturerModelName"))
+    side = _text(dataset, "ImageLaterality") or _text(dataset, "Laterality")
+    body = _code(dataset, "BodyPartExamined")
+    return {
         "width": _integer(dataset, "Columns", 0),
         "height": _integer(dataset, "Rows", 0),
         "mode": _colours(dataset),
         "format": "DICOM",
         "bytes": size,
-        "age": _age(str(dataset.get("PatientAge", "") or "")),
+        "age": _age(_text(dataset, "PatientAge")),
+        "sex": sex if sex in ("F", "M", "O") else None,
+        "modality": _code(dataset, "Modality") or None,
+        "scanner": scanner.strip()[:100] or None,
+        "view": _code(dataset, "ViewPosition"),
+        "side": side if side in ("L", "R") else "",
+        "body": body if not re.search(r"\d", body) else "",
+        "burned_in": _burned_in(dataset),
     }
-    sex = str(dataset.get("PatientSex", "") or "").strip()
-    scanner = " ".join(str(dataset.get(word, "") or "").strip() for word in ("Manufacturer", "ManufacturerModelName"))
-    modality = str(dataset.get("Modality", "") or "").strip()
-    spacing = dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing")
-    facts["sex"] = sex if sex in ("F", "M", "O") else None
-    facts["modality"] = modality[:16] or None
-    facts["scanner"] = scanner.strip()[:100] or None
-    facts["spacing"] = [round(float(mm), 4) for mm in spacing] if spacing else None  # mm: rows, columns
-    return facts
+
+
+def _burned_in(dataset: "Dataset") -> str:
+    """Whether somebody's name may stand in the pixels: "yes", "likely" or "".
+
+    Ultrasound and pictures of a screen need a person's eye whatever the file says of itself.
+    """
+    said = _text(dataset, "BurnedInAnnotation")
+    modality, sop = _code(dataset, "Modality"), _sop_class(dataset)
+    if said == "YES":
+        return "yes"
+    captured = modality == "SC" or sop == SECONDARY_CAPTURE or sop.startswith(f"{SECONDARY_CAPTURE}.")
+    if captured or modality in ULTRASOUND:
+        return "likely"
+    return "likely" if modality == "XA" and said != "NO" else ""
+
+
+def _sop_class(dataset: "Dataset") -> str:
+    return _text(dataset, "SOPClassUID") or _text(getattr(dataset, "file_meta", {}), "MediaStorageSOPClassUID")
+
+
+def _identity(dataset: "Dataset") -> Identity:
+    """For making codes of; it is never stored and never shown."""
+    return Identity(
+        patient=_text(dataset, "PatientID") or _text(dataset, "PatientName"),
+        study=_text(dataset, "StudyInstanceUID"),
+        series=_text(dataset, "SeriesInstanceUID"),
+        instance=_text(dataset, "SOPInstanceUID"),
+        institution=_text(dataset, "InstitutionName") or _text(dataset, "StationName"),
+        date=next((said for word in DATES if (said := _text(dataset, word))), ""),
+    )
+
+
+def _spacing(places: "Sequence[Dataset]") -> list[float] | None:
+    """mm between rows and between columns."""
+    for place in places:
+        for word in ("PixelSpacing", "ImagerPixelSpacing"):
+            try:
+                found = [round(float(mm), 4) for mm in place.get(word) or ()]
+            except MALFORMED:
+                continue
+            if len(found) == 2 and all(math.isfinite(mm) and mm > 0 for mm in found):
+                return found
+    return None
 
 
 def _age(text: str) -> int | None:
-    """`045Y` -> 45, `018M` -> 1. Over 89 becomes 90: so few are older that the number would name them (HIPAA)."""
+    """`045Y` -> 45, `018M` -> 1; at most `OLDEST`."""
     number, unit = text.strip()[:-1], text.strip()[-1:].upper()
-    if not number.isdigit() or unit not in ("Y", "M", "W", "D"):
+    if not (number.isascii() and number.isdigit()) or unit not in ("Y", "M", "W", "D"):
         return None
     years = int(int(number) / {"Y": 1, "M": 12, "W": 52.18, "D": 365.25}[unit])
-    return min(years, 90)
+    return min(years, OLDEST)
+
+
+def _text(dataset: Any, word: str) -> str:
+    """A value as text, several parted by a backslash; "" when it is absent or malformed: no picture is lost for it."""
+    try:
+        value = dataset.get(word)
+        several = value is not None and not isinstance(value, (str, bytes)) and hasattr(value, "__iter__")
+        text = "\\".join(map(str, value)) if several and word != "PatientName" else str(value or "")
+    except MALFORMED:
+        return ""
+    return text.replace("\0", "").strip()
+
+
+def _code(dataset: "Dataset", word: str) -> str:
+    text = _text(dataset, word)
+    return text if CODE.fullmatch(text) else ""
+
+
+def _number(dataset: "Dataset", word: str) -> float | None:
+    """The first number of a value; None when there is none."""
+    try:
+        value = dataset.get(word)
+        first = value if isinstance(value, (str, int, float)) or value is None else next(iter(value), None)
+        number = None if first in (None, "") else float(cast(Any, first))
+    except MALFORMED:
+        return None
+    return number if number is not None and np.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""Reads one image file into uint8 pixels. Knows PNG, JPEG, BMP and TIFF; hands DICOM to `dicom`.
+"""Reads image files into uint8 pictures. Knows PNG, JPEG, BMP and TIFF; hands DICOM to `dicom`, NIfTI to `volumes`.
 
 What a file is, its content says; a name that says otherwise is refused. It knows nothing of labels or cohorts.
 """
@@ -7,17 +7,19 @@ import io
 import os
 import struct
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageOps
 
-from medtl.cohorts import limits
+from medtl.cohorts import inflating, limits
 from medtl.cohorts.names import suffix
 from medtl.errors import BadInput
+from medtl.vocabulary import Reading
 
 Picture = NDArray[np.uint8]  # (H, W) grey or (H, W, 3) colour, 0 is black
 
@@ -27,6 +29,7 @@ SUFFIXES = {
     "BMP": (".bmp", ".dib"),
     "TIFF": (".tif", ".tiff"),
     "DICOM": (".dcm", ".dicom", ".dic", ".ima"),
+    "NIFTI": (".nii", ".nii.gz"),
 }
 KIND_OF_SUFFIX = {end: kind for kind, ends in SUFFIXES.items() for end in ends}
 MAGIC = (
@@ -38,44 +41,109 @@ MAGIC = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
 )
-KNOWN = "PNG, JPEG, BMP, TIFF or single-image DICOM"
+KNOWN = "PNG, JPEG, BMP, TIFF, DICOM or NIfTI"
 CONVERT = f"Save it as {KNOWN} and add it again."
+REDUCED_OR_MASK = 0b101  # TIFF NewSubfileType: a smaller copy of another page, or a mask
 
 # Pillow would only warn up to twice its own limit. Ours is an error, and is checked before anything is decoded.
 Image.MAX_IMAGE_PIXELS = limits.PIXELS
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
+class NoImage(BadInput):
+    """A file that may well be in order and carries no picture: a report, a plan, a list of files."""
+
+
+class Unsupported(BadInput):
+    """A picture in a form that nothing here decodes; the advice says how to convert it."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a file says of who, where and when. It is for making codes of, and is never stored and never shown."""
+
+    patient: str = ""
+    study: str = ""
+    series: str = ""
+    instance: str = ""
+    institution: str = ""
+    date: str = ""
+
+
 @dataclass(frozen=True)
 class Decoded:
-    """Pixels and what is known besides.
+    """One picture and what is known besides.
 
-    `patient_id` is what a DICOM file says; it is for making a code of it, and is never stored or shown.
+    `frame` counts the frames, pages or slices of a file from 0; None where a file holds one picture. `group` is the raw
+    key of what must stay together: a series, a study, or "file" for all that is in this file; "" when there is nothing.
     """
 
     pixels: Picture
     facts: dict[str, Any] = field(default_factory=dict)
-    patient_id: str = ""
+    identity: Identity = Identity()
+    frame: int | None = None
+    group: str = ""
+
+    @property
+    def patient_id(self) -> str:
+        return self.identity.patient
 
 
-def read(source: Path | str | bytes, name: str = "") -> Decoded:
-    """Decode an image given as a path or as bytes. `name` is what the user called it; only its ending is looked at.
+def read(source: Path | str | bytes, name: str = "", how: Reading = Reading()) -> Decoded:
+    """One picture of a file given as a path or as bytes: of many, the middle one.
 
-    Raises BadInput with the reason: unreadable, truncated, too large, or content and ending disagree.
+    `name` is what the user called it; only its ending is looked at. Raises BadInput as `read_all`.
     """
     if not isinstance(source, bytes):
         path = Path(source)
         name = name or path.name
-        data = read_bytes(path)
-    else:
-        data = source
+        source = read_bytes(path)
+    return next(read_all(source, name, replace(how, frames="middle")))
+
+
+def read_all(data: bytes, name: str = "", how: Reading = Reading()) -> Iterator[Decoded]:
+    """The pictures of a file, at least one, one in memory at a time.
+
+    Raises BadInput with the reason: unreadable, truncated, too large, or content and ending disagree. A fault in a late
+    frame comes late: what came before it is sound, and the file as a whole is not.
+    """
     kind = kind_of(data)
     _check_name(data, kind, suffix(name))
-    if kind == "DICOM" or (not kind and KIND_OF_SUFFIX.get(suffix(name)) == "DICOM"):
+    try:
+        yield from _pictures(data, kind or "DICOM", how)
+    except MemoryError as error:
+        raise BadInput("Reading it needs more memory than one file may take.", "Save it smaller.") from error
+
+
+def _pictures(data: bytes, kind: str, how: Reading) -> Iterator[Decoded]:
+    if kind == "DICOM":
         from medtl.cohorts import dicom
 
-        return dicom.read(data)
-    return _read_raster(data, kind)
+        return dicom.pictures(data, how)
+    if kind == "NIFTI":
+        from medtl.cohorts import volumes
+
+        return volumes.slices(data, how)
+    return _rasters(data, kind, how)
+
+
+def chosen(count: int, how: Reading) -> list[int]:
+    """Which of `count` frames, pages or slices are taken, rising: all, so many evenly spaced, or the middle one."""
+    if how.frames == "middle":
+        return [count // 2]
+    if 0 < how.slices < count:
+        return [(2 * n + 1) * count // (2 * how.slices) for n in range(how.slices)]
+    return list(range(count))
+
+
+def check_total(count: int, pixels: int) -> None:
+    """A single file may not become more than so many pixels, however they are spread over its frames."""
+    if count > limits.FILES or pixels > limits.FRAME_PIXELS:
+        raise BadInput(
+            f"The file holds {count:,} pictures with {pixels / limits.MB:,.0f} megapixels together; at most "
+            f"{limits.FRAME_PIXELS // limits.MB} are taken from one file.",
+            "Take only the middle picture of each file, or fewer slices.",
+        )
 
 
 def read_bytes(path: Path) -> bytes:
@@ -102,7 +170,35 @@ def kind_of(data: bytes) -> str:
     """What the bytes themselves say they are; "" when they say nothing we know."""
     if data[128:132] == b"DICM":
         return "DICOM"
-    return next((kind for magic, kind in MAGIC if data.startswith(magic)), "")
+    kind = next((kind for magic, kind in MAGIC if data.startswith(magic)), "")
+    if kind:
+        return kind
+    if _is_nifti(data):
+        return "NIFTI"
+    return "DICOM" if _begins_like_dicom(data) else ""
+
+
+def _is_nifti(data: bytes) -> bool:
+    """A header of version 1 or 2, alone or with its voxels, plain or packed with gzip."""
+    head = inflating.start_of(data, 352) if data.startswith(inflating.GZIP) else data[:352]
+    if len(head) < 352:
+        return False
+    size = {int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big")}
+    first = 348 in size and head[344:348] in (b"n+1\0", b"ni1\0")
+    return first or (540 in size and head[4:8] in (b"n+2\0", b"ni2\0"))
+
+
+def _begins_like_dicom(data: bytes) -> bool:
+    """A data set without preamble: its first element is one of group 0002 or 0008, with a kind or a short length."""
+    if len(data) < 64:
+        return False
+    group, element = struct.unpack_from("<HH", data)
+    if group in (0x0200, 0x0800):  # big endian
+        group, element = struct.unpack_from(">HH", data)
+    if group not in (2, 8) or element > 0x60:
+        return False
+    length = int.from_bytes(data[4:8], "little")
+    return data[4:6] in (b"UL", b"OB", b"UI", b"CS", b"DA", b"SH", b"LO") or (length % 2 == 0 and length <= 128)
 
 
 def _check_name(data: bytes, kind: str, ending: str) -> None:
@@ -112,6 +208,10 @@ def _check_name(data: bytes, kind: str, ending: str) -> None:
         raise BadInput("The file is empty (0 bytes).", "Export or copy it again.")
     if data.startswith(b"PK\x03\x04"):
         raise BadInput("This is a zip archive, not an image.", "Unpack it and add the images.")
+    if data.startswith(b"GIF8"):
+        raise BadInput("This is a GIF, which keeps few colours and is not read.", "Save it as PNG, frame by frame.")
+    if not kind and data.startswith(inflating.GZIP):
+        raise BadInput("This is packed with gzip, and it is no NIfTI volume.", "Unpack it and add what is inside.")
     if not kind and said != "DICOM":
         if said:
             raise BadInput(f"It is named {ending} but does not hold a {said} image.", CONVERT)
@@ -136,27 +236,56 @@ def _carries_a_zip(data: bytes) -> bool:
     return data[max(0, at - size) : at].startswith(b"PK\x01\x02")
 
 
-def _read_raster(data: bytes, kind: str) -> Decoded:
+def _rasters(data: bytes, kind: str, how: Reading) -> Iterator[Decoded]:
+    """PNG, JPEG and BMP hold one picture, the first where they are animated or stereo. A TIFF may hold pages."""
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
-            _check_size(*image.size)
-            facts = {
-                "width": image.width,
-                "height": image.height,
-                "mode": image.mode,
-                "format": kind,
-                "bytes": len(data),
-            }
-            image.load()
-            _check_whole(data, kind)
-            upright = ImageOps.exif_transpose(image) if image.getexif().get(0x0112, 1) != 1 else image
-            return Decoded(_to_uint8(upright), facts)
-    except BadInput:
+            pages = _pages(image) if kind == "TIFF" else [0]
+            wanted = chosen(len(pages), how)
+            total = 0
+            for number in wanted:
+                image.seek(pages[number])
+                _check_size(*image.size)
+                total += image.width * image.height
+                check_total(len(wanted), total)
+                facts = _raster_facts(image, kind, len(data))
+                several = len(pages) > 1
+                picture = _raster(image, data, kind)
+                yield Decoded(picture, facts, frame=number if several else None, group="file" if several else "")
+    except (BadInput, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
     except Exception as error:  # decoders raise anything at all on damaged files; none of it may end an import
         raise BadInput(f"The {kind} image is damaged or cut short.", "Export or copy it again.") from error
+
+
+def _pages(image: Image.Image) -> list[int]:
+    """The pages that are pictures of their own; smaller copies of a page and masks are not."""
+    found: list[int] = []
+    count = 0
+    while True:
+        kind = getattr(image, "tag_v2", {}).get(254, 0)
+        if not found or not int(kind) & REDUCED_OR_MASK:
+            found.append(count)
+        count += 1
+        if count > limits.FILES:
+            raise BadInput(f"The TIFF image holds more than {limits.FILES:,} pages.", "Save it in several files.")
+        try:
+            image.seek(count)
+        except EOFError:
+            return found
+
+
+def _raster_facts(image: Image.Image, kind: str, size: int) -> dict[str, Any]:
+    return {"width": image.width, "height": image.height, "mode": image.mode, "format": kind, "bytes": size}
+
+
+def _raster(image: Image.Image, data: bytes, kind: str) -> Picture:
+    image.load()
+    _check_whole(data, kind)
+    upright = ImageOps.exif_transpose(image) if image.getexif().get(0x0112, 1) != 1 else image
+    return _to_uint8(upright)
 
 
 def _check_size(width: int, height: int) -> None:
@@ -173,7 +302,7 @@ def _too_many_pixels(got: str = "too many pixels") -> BadInput:
 
 def _check_whole(data: bytes, kind: str) -> None:
     """Pillow shows a PNG whose end is missing as if nothing was lost; a file that was cut is not to be trusted."""
-    if kind == "PNG" and b"IEND" not in data[-4096:]:
+    if kind == "PNG" and b"IEND\xaeB`\x82" not in data[-4096:]:
         raise BadInput("The PNG image is cut short.", "Export or copy it again.")
     if kind == "JPEG" and b"\xff\xd9" not in data[-65_536:]:
         raise BadInput("The JPEG image is cut short.", "Export or copy it again.")
@@ -200,16 +329,18 @@ def _to_uint8(image: Image.Image) -> Picture:
         image = _on_black(image.convert("LA" if image.mode == "L" else "RGBA"))
     if image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
-    return np.array(_grey_if_equal(image), dtype=np.uint8)
+    return grey_if_equal(np.asarray(image))
 
 
-def _grey_if_equal(image: Image.Image) -> Image.Image:
+def grey_if_equal(pixels: Picture) -> Picture:
     """Colour whose three channels are the same is grey: a third of the room, and the same picture."""
-    if image.mode == "L":
-        return image
-    red, green, blue = image.split()
-    differs = any(ImageChops.difference(red, other).getbbox() for other in (green, blue))
-    return image if differs else red
+    if pixels.ndim == 2:
+        return pixels
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    middle = pixels.shape[0] // 2  # one row finds most colour images out
+    if not (red[middle] == green[middle]).all() or not (red == green).all() or not (red == blue).all():
+        return np.ascontiguousarray(pixels)
+    return np.ascontiguousarray(red)
 
 
 def _on_black(image: Image.Image) -> Image.Image:
@@ -223,13 +354,14 @@ def _upright_grey(image: Image.Image, values: NDArray[Any]) -> Picture:
     return 255 - grey if inverted else grey
 
 
-def full_range(values: NDArray[np.float32], outside: NDArray[np.bool_] | None = None) -> Picture:
-    """Smallest finite value to 0, largest to 255. `outside` marks pixels that belong to no tissue; they become 0."""
+def full_range(values: NDArray[Any]) -> Picture:
+    """Smallest finite value to 0, largest to 255; what is no number becomes 0."""
     usable = np.isfinite(values)
-    if outside is not None:
-        usable &= ~outside
     if not usable.any():
         return np.zeros(values.shape, np.uint8)
     low, high = float(values[usable].min()), float(values[usable].max())
-    scaled = (np.where(usable, values, low) - low) * (255.0 / (high - low) if high > low else 0.0)
-    return np.round(scaled).astype(np.uint8)
+    if not low < high:
+        return np.zeros(values.shape, np.uint8)
+    with np.errstate(over="ignore", invalid="ignore"):  # the largest floats lie further apart than a float can say
+        share = (np.where(usable, values, low) - low) / (high - low)
+    return np.round(np.clip(np.nan_to_num(share), 0, 1) * 255.0).astype(np.uint8)

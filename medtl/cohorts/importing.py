@@ -1,4 +1,4 @@
-"""An import as a process of its own, so that a closed tab or a restarted server loses nothing.
+"""An import, or a deeper check, as a process of its own, so that a closed tab or a restarted server loses nothing.
 
 A spool folder holds progress.json, the command's answer (out.json) and its log; the life of the process is the lock on
 `alive`, which it inherits open and which the system releases however it ends. It knows nothing of images.
@@ -17,13 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from medtl.workspace import Workspace, write_whole
+from medtl.vocabulary import Reading, Skipped
+from medtl.workspace import PROJECT, Workspace, write_whole
 
 PROGRESS = "progress.json"
 ANSWER = "out.json"
 LOG = "log.txt"
 ALIVE = "alive"
 PROCESS = "pid"
+PUBLISHED = "medmnist:"
+NICENESS = 10
 VARIABLE = "MEDTL_PROGRESS"  # names the file the command writes its progress to
 
 State = Literal["running", "done", "failed", "interrupted"]
@@ -39,6 +42,13 @@ class ImportOptions:
     patient_pattern: str | None = None
     exclude_findings: tuple[str, ...] = ()
     positive: str | None = None
+    reading: Reading = Reading()
+    task: str | None = None
+    outcome: str | None = None
+    uncertain: str | None = None
+    file_names: str = "replaced"
+    keep_key: bool = False
+    size: int | None = None  # of a published set that comes in several
 
     def arguments(self) -> list[str]:
         given = (
@@ -48,9 +58,18 @@ class ImportOptions:
             ("--patient-pattern", self.patient_pattern),
             ("--exclude-findings", ",".join(self.exclude_findings)),
             ("--positive", self.positive),
+            ("--frames", self.reading.frames),
+            ("--window", self.reading.window),
+            ("--slices", self.reading.slices),
+            ("--task", self.task),
+            ("--outcome", self.outcome),
+            ("--uncertain", self.uncertain),
+            ("--file-names", self.file_names),
+            ("--size", self.size),
         )
         # One word each, so that a value that begins with a dash stays a value.
-        return [f"{option}={value}" for option, value in given if value]
+        words = [f"{option}={value}" for option, value in given if value]
+        return [*words, "--keep-key"] if self.keep_key else words
 
 
 @dataclass(frozen=True)
@@ -63,15 +82,31 @@ class ImportStatus:
     cohort: str | None = None
     message: str = ""
     advice: str = ""
+    skipped: tuple[Skipped, ...] = ()  # by the names the user knows; the cohort itself keeps codes
 
 
-def start_import(ws: Workspace, path: Path, options: ImportOptions | None = None) -> Path:
-    """Begin reading `path` in the background; the folder it returns is what `import_status` asks for."""
+def start_import(ws: Workspace, path: Path | str, options: ImportOptions | None = None) -> Path:
+    """Begin reading `path`, or the published set `medmnist:NAME`, in the background.
+
+    The folder it returns is what `import_status` asks for.
+    """
+    what = str(path) if str(path).startswith(PUBLISHED) else str(Path(path).resolve())
+    return _start(ws, ["cohort", "add", *(options or ImportOptions()).arguments()], what)
+
+
+def start_check(ws: Workspace, cohort: str, source: str | None = None, text: bool = True) -> Path:
+    """Begin the deeper check of a cohort, with a network, in the background; followed like an import."""
+    given = [*([f"--source={source}"] if source else []), *([] if text else ["--no-text"])]
+    folder = _start(ws, ["cohort", "check", *given], cohort)
+    with contextlib.suppress(OSError, ValueError):  # nobody waits for it: let clicks and trainings go first
+        os.setpriority(os.PRIO_PROCESS, int((folder / PROCESS).read_text()), NICENESS)
+    return folder
+
+
+def _start(ws: Workspace, command: list[str], what: str) -> Path:
     ws.ensure()
     folder = ws.spool / secrets.token_hex(6)
     folder.mkdir(mode=0o700)
-    words = (options or ImportOptions()).arguments()
-    command = [sys.executable, "-m", "medtl", "cohort", "add", *words, "--json", "--home", str(ws.home)]
     with (
         (folder / ALIVE).open("w") as alive,
         (folder / ANSWER).open("wb") as answer,
@@ -79,12 +114,12 @@ def start_import(ws: Workspace, path: Path, options: ImportOptions | None = None
     ):
         fcntl.flock(alive, fcntl.LOCK_EX)
         process = subprocess.Popen(
-            [*command, "--", str(Path(path).resolve())],
+            [sys.executable, "-m", "medtl", *command, "--json", "--home", str(ws.home), "--", what],
             stdin=subprocess.DEVNULL,
             stdout=answer,
             stderr=log,
             env={**os.environ, VARIABLE: str(folder / PROGRESS)},
-            cwd=Path(__file__).resolve().parents[2],
+            cwd=PROJECT,
             pass_fds=[alive.fileno()],
             start_new_session=True,
         )
@@ -101,7 +136,8 @@ def import_status(folder: Path) -> ImportStatus:
         return ImportStatus("running", done, total)
     answer = _json(folder / ANSWER)
     if "id" in answer:
-        return ImportStatus("done", done, total, cohort=str(answer["id"]))
+        skipped = tuple(Skipped(**file) for file in answer.get("skipped", ()))
+        return ImportStatus("done", done, total, cohort=str(answer["id"]), skipped=skipped)
     message, advice = _failure(answer, folder)
     if message:
         return ImportStatus("failed", done, total, message=message, advice=advice)

@@ -1,68 +1,65 @@
-"""Which file has which label, part and patient: from class folders, or from a table (CSV).
+"""Which file has which label, part and patient: from class folders, or from the rows of a table.
 
-It reads names and tables only, never an image. Faults of a table are named by row and never stop the rest.
+It reads names only, never an image. What a table says is read in `tables`, which file a row means in `finder`.
 """
 
-import csv
-import io
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from medtl.cohorts import limits
 from medtl.cohorts.archive import Entry
-from medtl.cohorts.images import KIND_OF_SUFFIX, KNOWN
-from medtl.cohorts.names import part_named, path_key, shown, suffix
+from medtl.cohorts.finder import Finder
+from medtl.cohorts.images import KNOWN
+from medtl.cohorts.names import part_named, shown, suffix
+from medtl.cohorts.tables import Faults, Row, Table, class_name, read_table
 from medtl.errors import BadInput
 from medtl.vocabulary import Skipped
 
-COLUMNS = {
-    "file": ("file", "filename", "filepath", "path", "image", "imagename", "imagefile", "imagepath", "imageid", "img"),
-    "label": ("label", "class", "classname", "diagnosis", "target", "category", "groundtruth", "dx", "labels"),
-    "patient": ("patient", "patientid", "patientcode", "subject", "subjectid", "person", "personid", "pid", "caseid"),
-    "part": ("part", "split", "set", "subset", "partition", "fold"),
-}
-MISSING = {"", "nan", "null", "?", "#n/a"}
+__all__ = [
+    "Answer",
+    "Labelled",
+    "Row",
+    "Table",
+    "Uncertain",
+    "choose",
+    "class_folders",
+    "class_name",
+    "from_folders",
+    "from_table",
+    "outcome_classes",
+    "outcome_named",
+    "outcome_of",
+    "read_table",
+    "with_parts",
+]
+
 DOCUMENTS = {
     *(".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".html", ".htm", ".yaml", ".yml", ".toml"),
     *(".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ods", ".odt", ".ppt", ".pptx", ".py", ".ipynb", ".log", ".ini"),
     *(".zip", ".gz", ".tar", ".7z", ".rar", ".npz", ".npy", ".mp4", ".avi", ".mov", ".db"),
 }
+PAPERS = {"license", "licence", "copying", "notice", "readme", "authors", "changelog", "makefile", "version"}
+GIVE_ONE_ROW = "Give it one row, or leave it out."
+Uncertain = Literal["leave-out", "positive", "negative"]
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A file that is to become a case. `part` and `patient` only where the user said so."""
+    """A file that is to become a case. `part`, `patient` and `facts` only where the user said so.
+
+    With several labels an image `label` is empty, and `labels` says 1 present, 0 absent, -1 uncertain of those that
+    were answered. `facts["date"]` is raw: it is for making a rank of it, and is never stored or shown.
+    """
 
     entry: Entry
     label: str
     patient: str | None = None
     part: str = ""
-
-
-@dataclass(frozen=True)
-class Row:
-    number: int  # as a spreadsheet counts, the header is row 1
-    file: str
-    label: str
-    patient: str
-    part: str
-
-
-@dataclass(frozen=True)
-class Table:
-    title: str
-    rows: tuple[Row, ...]
-    faults: tuple[Skipped, ...]
-    has_patients: bool = False
+    labels: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 Answer = tuple[list[Labelled], list[Skipped]]
-
-
-def class_name(text: str) -> str:
-    return shown(text, limits.CLASS_NAME)
 
 
 # ---- class folders --------------------------------------------------------------------------------------------------
@@ -102,9 +99,14 @@ def _parts_on_top(entries: Sequence[Entry]) -> bool:
 
 def _document(entry: Entry) -> Skipped | None:
     end = suffix(entry.name)
-    if end not in DOCUMENTS:
-        return None
-    return Skipped(shown(entry.name), f"This is not an image we read ({end}).", f"We read {KNOWN}.")
+    if end in DOCUMENTS:
+        return Skipped(shown(entry.name), f"This is not an image we read ({end}).", f"We read {KNOWN}.")
+    last = entry.name.rsplit("/", 1)[-1].casefold()
+    if last == "dicomdir":
+        return Skipped(shown(entry.name), "This is the table of contents of a DICOM disc, not an image.", "Leave it.")
+    if not end and last in PAPERS:
+        return Skipped(shown(entry.name), "This is a document, not an image.", f"We read {KNOWN}.")
+    return None
 
 
 def _skip(entry: Entry, reason: str) -> Skipped:
@@ -114,161 +116,171 @@ def _skip(entry: Entry, reason: str) -> Skipped:
 # ---- tables ---------------------------------------------------------------------------------------------------------
 
 
-def read_table(data: bytes, title: str, needs: Sequence[str] = ("file", "label")) -> Table:
-    """A CSV as people make them: comma, semicolon or tab; UTF-8, UTF-16 or Latin-1; any order of columns."""
-    text = _text(data).replace("\0", "")
-    lines = _lines(text, title)
-    header = next(lines, (0, []))[1]
-    columns = _columns(header, title, needs)
-    rows: list[Row] = []
-    faults: list[Skipped] = []
-    for number, cells in lines:
-        if number > limits.TABLE_ROWS + 1:
-            raise BadInput(f"{title} has more than {limits.TABLE_ROWS:,} rows.", "Keep the rows of your images only.")
-        if not any(cell.strip() for cell in cells):
-            continue
-        row = Row(number, *(_cell(cells, columns.get(word)) for word in ("file", "label", "patient", "part")))
-        fault = _row_fault(row, cells, columns, needs)
-        if fault:
-            faults.append(Skipped(f"{title}, row {number}", fault, "Correct the row and add the cohort again."))
-        else:
-            rows.append(row)
-    return Table(title, tuple(rows), tuple(faults), has_patients="patient" in columns)
-
-
 def from_table(entries: Sequence[Entry], table: Table) -> Answer:
-    """Rows meet files by path, else by file name, else by file name without its ending, if that is unambiguous."""
-    find = _finder(entries)
-    chosen: dict[str, tuple[Row, Labelled]] = {}
-    contradicted: set[str] = set()
-    skipped = list(table.faults)
+    """Each row finds its file (see `finder`), or the folder whose images it labels; each file has one row.
+
+    Of a table that names patients and no files every image is returned without a label: who it is of is known only
+    after it was opened, and `table.by_patient` has the rows.
+    """
+    if table.by_patient:
+        return _all_images(entries)
+    finder = Finder(entries)
+    claims = _Claims(table)
     for row in table.rows:
-        entry, why = find(row.file)
-        label = class_name(row.label)
-        if entry is None:
-            skipped.append(_row_skip(table, row, why))
-        elif entry.name in chosen and chosen[entry.name][1].label != label:
-            first = chosen[entry.name][0].number
-            contradicted.add(entry.name)
-            skipped.append(_row_skip(table, row, f"It names the same file as row {first}, with another label."))
-        elif entry.name not in chosen:
-            patient = None if row.patient.casefold() in MISSING else shown(row.patient, 200)
-            part = part_named(row.part) or (part_named(entry.name.split("/")[0]) if "/" in entry.name else "")
-            chosen[entry.name] = (row, Labelled(entry, label, patient, part))
-    labelled = [item for name, (_, item) in chosen.items() if name not in contradicted]
-    known = {item.entry.name for item in labelled}
-    for entry in entries:
-        if entry.name not in known:
-            contradiction = "The labels file gives it two labels." if entry.name in contradicted else ""
-            reason = contradiction or "The labels file does not name it."
-            skipped.append(_document(entry) or Skipped(shown(entry.name), reason, "Give it one row, or leave it out."))
-    return labelled, _shortened(skipped, table)
+        found = finder.file(row.file)
+        if found.entry is not None:
+            (claims.loose if found.loose else claims.firm)(found.entry, row)
+        elif not found.why and (below := finder.under(row.file)):
+            claims.below(below, row)
+        else:
+            claims.faults.row(row.number, found.why or "There is no file of this name.")
+    return claims.settled(entries)
 
 
 def with_parts(labelled: Sequence[Labelled], table: Table) -> Answer:
     """The parts of a split file (columns file and part) laid over labels found elsewhere."""
-    find = _finder([item.entry for item in labelled])
+    finder = Finder([item.entry for item in labelled])
+    faults = Faults(table.title, table.faults, table.more_faults)
     parts: dict[str, str] = {}
-    skipped = list(table.faults)
     for row in table.rows:
-        entry, why = find(row.file)
-        if entry is None:
-            skipped.append(_row_skip(table, row, why))
-        else:
+        found = finder.file(row.file)
+        entries = (found.entry,) if found.entry is not None else () if found.why else finder.under(row.file)
+        for entry in entries:
             parts[entry.name] = part_named(row.part)
-    return [replace(item, part=parts.get(item.entry.name, "")) for item in labelled], _shortened(skipped, table)
+        if not entries:
+            faults.row(row.number, found.why or "There is no file of this name.")
+    return [replace(item, part=parts.get(item.entry.name, "")) for item in labelled], faults.told()
 
 
-def _text(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+class _Claims:
+    """Which row speaks for which file. A row that names the file itself comes before one that names its folder; one
+    whose folder differs counts only when no other row could mean the file."""
+
+    def __init__(self, table: Table) -> None:
+        self.faults = Faults(table.title, table.faults, table.more_faults)
+        self._chosen: dict[str, tuple[Row, Entry]] = {}
+        self._loose: dict[str, list[tuple[Row, Entry]]] = {}
+        self._below: list[tuple[Row, tuple[Entry, ...]]] = []
+        self._contradicted: set[str] = set()
+
+    def firm(self, entry: Entry, row: Row) -> None:
+        first = self._chosen.setdefault(entry.name, (row, entry))[0]
+        if differs := _differs(first, row):
+            self._contradicted.add(entry.name)
+            self.faults.row(row.number, f"It names the same file as row {first.number}, with another {differs}.")
+
+    def loose(self, entry: Entry, row: Row) -> None:
+        claims = self._loose.setdefault(entry.name, [])
+        if claims:
+            self.faults.row(row.number, "Only files in other folders are called so, and more than one row names them.")
+        if len(claims) < 2:
+            claims.append((row, entry))
+
+    def below(self, entries: tuple[Entry, ...], row: Row) -> None:
+        self._below.append((row, entries))
+
+    def settled(self, entries: Sequence[Entry]) -> Answer:
+        self._take_loose()
+        self._take_below()
+        labelled = [
+            _labelled(entry, row) for name, (row, entry) in self._chosen.items() if name not in self._contradicted
+        ]
+        known = {item.entry.name for item in labelled}
+        for entry in entries:
+            if entry.name not in known:
+                self.faults.add(_document(entry) or Skipped(shown(entry.name), self._why_not(entry), GIVE_ONE_ROW))
+        return labelled, self.faults.told()
+
+    def _take_loose(self) -> None:
+        for name, claims in self._loose.items():
+            if name in self._chosen:
+                continue
+            if len(claims) == 1:
+                self._chosen[name] = claims[0]
+            else:
+                self.faults.row(claims[0][0].number, "Only files in other folders are called so; give its own folder.")
+
+    def _take_below(self) -> None:
+        named = set(self._chosen)
+        for row, entries in self._below:
+            for entry in entries:
+                if entry.name not in named:
+                    self.firm(entry, row)
+
+    def _why_not(self, entry: Entry) -> str:
+        contradicted = entry.name in self._contradicted
+        return "The labels file contradicts itself about it." if contradicted else "The labels file does not name it."
 
 
-def _lines(text: str, title: str) -> Iterator[tuple[int, list[str]]]:
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t|", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    number = 0
-    try:
-        for number, cells in enumerate(reader, start=1):
-            yield number, cells
-    except csv.Error as error:
-        raise BadInput(f"{title} cannot be read after row {number}.", "Save it again as CSV (UTF-8).") from error
+def _differs(first: Row, row: Row) -> str:
+    if (first.label, first.values) != (row.label, row.values):
+        return "label"
+    return "patient" if first.patient != row.patient else ""
 
 
-def _columns(header: list[str], title: str, needs: Sequence[str]) -> dict[str, int]:
-    words = [re.sub(r"[^a-z0-9]", "", cell.casefold()) for cell in header]
-    columns: dict[str, int] = {}
-    for column, names in COLUMNS.items():
-        best = min((names.index(word) for word in words if word in names), default=None)
-        if best is not None:
-            columns[column] = words.index(names[best])
-    missing = [column for column in needs if column not in columns]
-    if missing:
-        got = ", ".join(shown(cell, 40) or "(empty)" for cell in header[:12]) or "nothing"
-        raise BadInput(
-            f"{title} has the columns {got}; we need {' and '.join(needs)}.",
-            f"Name the column{'s' if len(missing) > 1 else ''} {' and '.join(missing)} in the first row.",
+def _labelled(entry: Entry, row: Row) -> Labelled:
+    part = part_named(row.part) or (part_named(entry.name.split("/")[0]) if "/" in entry.name else "")
+    return Labelled(entry, row.label, shown(row.patient, 200) or None, part, row.labels, row.facts)
+
+
+def _all_images(entries: Sequence[Entry]) -> Answer:
+    documents = {entry.name: _document(entry) for entry in entries}
+    skipped = [document for document in documents.values() if document]
+    return [Labelled(entry, "") for entry in entries if not documents[entry.name]], skipped
+
+
+# ---- one of several findings ----------------------------------------------------------------------------------------
+
+
+def choose(labelled: Sequence[Labelled], outcome: str, uncertain: Uncertain = "leave-out") -> Answer:
+    """Of several findings one to learn: the classes are "<outcome>" and "no <outcome>".
+
+    A file whose row leaves the finding open is left out; an uncertain one too, or it counts as asked (CheXpert calls
+    these U-Ignore, U-Ones and U-Zeros; arXiv:1901.07031).
+    """
+    findings = list(dict.fromkeys(name for item in labelled for name in item.labels))
+    name = outcome_named(outcome, findings)
+    chosen: list[Labelled] = []
+    silent = unsure = 0
+    for item in labelled:
+        label = outcome_of(item.labels, name, uncertain)
+        silent += name not in item.labels
+        unsure += label is None and name in item.labels
+        if label is not None:
+            chosen.append(replace(item, label=label, labels={}))
+    return chosen, _left_open(name, silent, unsure)
+
+
+def outcome_named(outcome: str, findings: Sequence[str]) -> str:
+    """The finding that was meant; capitals don't matter."""
+    for name in findings:
+        if name == outcome:
+            return name
+    for name in findings:
+        if name.casefold() == outcome.strip().casefold():
+            return name
+    raise BadInput(f"There is no finding '{shown(outcome, 100)}'.", f"Pick one of: {', '.join(findings) or 'none'}.")
+
+
+def outcome_of(labels: Mapping[str, int], outcome: str, uncertain: Uncertain = "leave-out") -> str | None:
+    """The class of one case, or None when nobody said (or it is uncertain, and such are left out)."""
+    counted = {1: 1, 0: 0, -1: {"positive": 1, "negative": 0}.get(uncertain)}
+    value = counted[labels[outcome]] if outcome in labels else None
+    return None if value is None else outcome_classes(outcome)[1 - value]
+
+
+def outcome_classes(outcome: str) -> tuple[str, str]:
+    return outcome, f"no {outcome}"
+
+
+def _left_open(name: str, silent: int, unsure: int) -> list[Skipped]:
+    skipped = []
+    if silent:
+        reason = (
+            f"For {silent:,} image{'' if silent == 1 else 's'} the table does not say whether it is there; left out."
         )
-    return columns
-
-
-def _cell(cells: list[str], at: int | None) -> str:
-    return cells[at].strip() if at is not None and at < len(cells) else ""
-
-
-def _row_fault(row: Row, cells: list[str], columns: dict[str, int], needs: Sequence[str]) -> str:
-    if max(columns[word] for word in needs) >= len(cells):
-        return f"The row has {len(cells)} cell{'' if len(cells) == 1 else 's'}, fewer than the header says."
-    if not row.file:
-        return "The row names no file."
-    if "label" in needs and (row.label.casefold() in MISSING or not class_name(row.label)):
-        return "The row has no label."
-    if "part" in needs and not part_named(row.part):
-        return f"The row names the part '{shown(row.part, 40)}'; we know train, tune and test."
-    return ""
-
-
-def _row_skip(table: Table, row: Row, reason: str) -> Skipped:
-    return Skipped(f"{table.title}, row {row.number}", reason, "Correct the row and add the cohort again.")
-
-
-def _shortened(skipped: list[Skipped], table: Table) -> list[Skipped]:
-    if len(skipped) <= limits.LISTED:
-        return skipped
-    rest = len(skipped) - limits.LISTED
-    more = Skipped(table.title, f"There are {rest:,} more faults like these.", "Correct these first.")
-    return [*skipped[: limits.LISTED], more]
-
-
-def _finder(entries: Sequence[Entry]) -> Callable[[str], tuple[Entry | None, str]]:
-    by_path = {entry.name: entry for entry in entries}
-    images = [entry for entry in entries if suffix(entry.name) in KIND_OF_SUFFIX or not suffix(entry.name)]
-    by_last: dict[str, Entry] = {entry.name.rsplit("/", 1)[-1]: entry for entry in images}
-    last_count = Counter(entry.name.rsplit("/", 1)[-1] for entry in images)
-    by_stem = {_stem(entry.name): entry for entry in images}
-    stem_count = Counter(_stem(entry.name) for entry in images)
-
-    def find(text: str) -> tuple[Entry | None, str]:
-        key = path_key(text)
-        last = key.rsplit("/", 1)[-1]
-        if key in by_path:
-            return by_path[key], ""
-        if last_count[last] == 1:
-            return by_last[last], ""
-        if stem_count[last] == 1:
-            return by_stem[last], ""
-        if last_count[last] > 1 or stem_count[last] > 1:
-            return None, f"More than one file is called '{shown(last, 100)}'; give its folder too."
-        return None, f"There is no file '{shown(key, 100)}'."
-
-    return find
-
-
-def _stem(name: str) -> str:
-    last = name.rsplit("/", 1)[-1]
-    return last[: len(last) - len(suffix(last))]
+        skipped.append(Skipped(name, reason, "Fill in 1 or 0 in this column, or pick another finding."))
+    if unsure:
+        reason = f"For {unsure:,} image{'' if unsure == 1 else 's'} the table says uncertain (-1); left out."
+        skipped.append(Skipped(name, reason, "Uncertain can also be counted as present or as absent."))
+    return skipped

@@ -16,6 +16,8 @@ PART_NAMES = {
 
 def shown(text: str, longest: int = 1000) -> str:
     """The text in one Unicode form (NFC), without characters that cannot be seen or that reorder the line."""
+    if text.isascii() and text.isprintable():
+        return text.strip()[:longest]
     text = unicodedata.normalize("NFC", text)
     text = "".join(c for c in text if c not in BIDI and unicodedata.category(c) not in NEVER_SHOWN)
     return text.strip()[:longest]
@@ -33,8 +35,13 @@ def ignored(path: str) -> bool:
 
 
 def suffix(path: str) -> str:
-    """`.png` of `a/b.PNG`; "" when the last piece has none. A number is no suffix (`1.2.840.113`, `IM.0001`)."""
+    """`.png` of `a/b.PNG`; "" when the last piece has none. A number is no suffix (`1.2.840.113`, `IM.0001`).
+
+    `.nii.gz` is one suffix: what `.gz` alone holds could be anything.
+    """
     last = path.rsplit("/", 1)[-1]
+    if last.casefold().endswith(".nii.gz") and len(last) > len(".nii.gz"):
+        return ".nii.gz"
     stem, dot, end = last.rpartition(".")
     return f".{end.casefold()}" if dot and stem and end and not end.isdigit() else ""
 

@@ -16,6 +16,7 @@ from medtl.errors import BadInput
 
 MATCHER = Path(__file__).with_name("matching.py")
 NOBODY_KNOWN = "no patient known"
+CODE = re.compile(r"P-[0-9a-f]{10}")
 
 
 @dataclass(frozen=True)

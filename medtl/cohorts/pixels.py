@@ -1,13 +1,14 @@
 """The cohort's cache: every case decoded once, small enough for any source, memory-mapped.
 
-One flat file holds picture after picture, each followed by its thumbnail; an index says where. It knows case ids, and
-nothing of labels, parts or networks beyond what an `InputSpec` asks for.
+One flat file holds picture after picture, each followed by its thumbnail; an index says where, how each looks, and
+which look alike. It knows case ids, and nothing of labels, parts or networks beyond what an `InputSpec` asks for.
 """
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,12 +18,15 @@ from PIL import Image
 
 from medtl.cohorts import limits
 from medtl.cohorts.images import Picture
+from medtl.cohorts.likeness import near_copies
+from medtl.cohorts.looks import Looks, measure
 from medtl.cohorts.pool import in_order
 from medtl.errors import MedtlError, NotFound
 from medtl.vocabulary import InputSpec
 from medtl.workspace import write_whole
 
 BIN = "pixels.bin"
+SHARD = "shard-"  # names of shards begin so
 INDEX = "pixels.json"
 THUMB = limits.THUMBNAIL
 FILTER = Image.Resampling.BILINEAR  # Pillow widens it when shrinking, so it is antialiased
@@ -52,6 +56,7 @@ class Prepared:
     thumbnail: Picture  # (32, 32) grey
     fingerprint: str
     constant: bool
+    looks: Looks
 
 
 class Pixels:
@@ -66,6 +71,8 @@ class Pixels:
             ) from error
         self.stored: Mapping[str, Stored] = {case: Stored(*place) for case, place in index["cases"].items()}
         self.near: tuple[tuple[str, str], ...] = tuple((one, other) for one, other in index["near"])
+        # Cohorts made before looks were measured have none.
+        self.looks: Mapping[str, Looks] = {case: Looks(*values) for case, values in index.get("looks", {}).items()}
         self._bytes: NDArray[np.uint8] = np.memmap(folder / BIN, np.uint8, mode="r")
 
     def image(self, case: str) -> Picture:
@@ -97,36 +104,90 @@ class Pixels:
         return self.stored[case]
 
 
-class PixelWriter:
-    """Writing side: pictures in any number, one in memory at a time; the index is written last."""
+LOOKS = tuple(field.name for field in fields(Looks))
+Row = list[Any]  # of the index, as JSON: [offset, height, width, channels, fingerprint, constant, looks...]
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._file: BinaryIO = (folder / BIN).open("wb")
-        self._stored: dict[str, Stored] = {}
+
+class PixelWriter:
+    """Writing side: pictures one after another; answers for each where it lies and what was seen of it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: BinaryIO = path.open("xb")
         self._at = 0
 
-    def add(self, case: str, prepared: Prepared) -> None:
-        height, width = prepared.picture.shape[:2]
-        channels = 1 if prepared.picture.ndim == 2 else 3
-        place = Stored(self._at, height, width, channels, prepared.fingerprint, prepared.constant)
-        self._file.write(prepared.picture.tobytes())
-        self._file.write(prepared.thumbnail.tobytes())
-        self._stored[case] = place
-        self._at += place.size + prepared.thumbnail.size
+    def add(self, prepared: Prepared) -> Row:
+        picture, looks = np.ascontiguousarray(prepared.picture), prepared.looks
+        height, width = picture.shape[:2]
+        row: Row = [self._at, height, width, 1 if picture.ndim == 2 else 3, prepared.fingerprint, prepared.constant]
+        self._file.writelines((picture.data, np.ascontiguousarray(prepared.thumbnail).data))
+        self._at += picture.size + prepared.thumbnail.size
+        return [*row, *(round(getattr(looks, name), 4) for name in LOOKS)]
+
+    def flush(self) -> None:
+        self._file.flush()
 
     def close(self) -> None:
         self._file.close()
-        self.write_index(())
 
-    def write_index(self, near: Sequence[tuple[str, str]]) -> None:
-        """`near`: pairs of cases that look alike, found once, because every later version asks for them again."""
-        places = {
-            case: [at.offset, at.height, at.width, at.channels, at.fingerprint, at.constant]
-            for case, at in self._stored.items()
-        }
-        index: dict[str, Any] = {"schema_version": 1, "cases": places, "near": [list(pair) for pair in near]}
-        write_whole(self.folder / INDEX, json.dumps(index, separators=(",", ":")))
+
+@dataclass(frozen=True)
+class Shard:
+    """A file some process wrote its pictures into, and the rows of the cases in it."""
+
+    path: Path
+    rows: Mapping[str, Row]
+
+
+def assemble(folder: Path, shards: Sequence[Shard]) -> None:
+    """The shards become the one cache of the cohort, and go; the index is written last."""
+    rows: dict[str, Row] = {}
+    first, *rest = shards or [Shard(folder / BIN, {})]
+    if first.rows:
+        first.path.replace(folder / BIN)
+        rows |= first.rows
+    with (folder / BIN).open("ab") as out:
+        for shard in rest:
+            end = out.tell()
+            with shard.path.open("rb") as file:
+                shutil.copyfileobj(file, out, 1 << 20)
+            rows |= {case: [end + row[0], *row[1:]] for case, row in shard.rows.items()}
+    for left in folder.glob(f"{SHARD}*"):  # taken in, or left by a process that a file has cost its life
+        left.unlink()
+    _write_index(folder, rows)
+
+
+def carried_over(old: Path, cases: Sequence[str], to: Path) -> Shard:
+    """The pictures of these cases of another version as a shard, and nothing else of what lies there."""
+    index = json.loads((old / INDEX).read_text(encoding="utf-8"))
+    rows: dict[str, Row] = {}
+    with (old / BIN).open("rb") as file, to.open("xb") as out:
+        for case in cases:
+            place = Stored(*index["cases"][case])
+            file.seek(place.offset)
+            rows[case] = [out.tell(), *index["cases"][case][1:], *index.get("looks", {}).get(case, [])]
+            out.write(file.read(place.size + THUMB * THUMB))
+    return Shard(to, rows)
+
+
+def find_near(folder: Path) -> None:
+    """Look for pairs that look alike, once, because every later version asks for them again."""
+    pixels = Pixels(folder)
+    cases = sorted(pixels.stored)
+    pairs = near_copies(pixels.thumbnails(cases)) if cases else []
+    content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    content["near"] = [[cases[one], cases[other]] for one, other in pairs]
+    write_whole(folder / INDEX, json.dumps(content, separators=(",", ":")))
+
+
+def _write_index(folder: Path, rows: Mapping[str, Row]) -> None:
+    places = len(fields(Stored))
+    content = {
+        "schema_version": 2,
+        "cases": {case: row[:places] for case, row in rows.items()},
+        "looks": {case: row[places:] for case, row in rows.items() if row[places:]},
+        "near": [],
+    }
+    write_whole(folder / INDEX, json.dumps(content, separators=(",", ":")))
 
 
 def prepare(pixels: Picture) -> Prepared:
@@ -135,8 +196,8 @@ def prepare(pixels: Picture) -> Prepared:
     hashed = hashlib.sha256(np.array(pixels.shape, np.int64).tobytes())
     hashed.update(pixels.data)
     picture = shrunk(pixels)
-    constant = bool(picture.min() == picture.max())
-    return Prepared(picture, thumbnail(picture), hashed.hexdigest()[:16], constant)
+    constant = picture.flat[0] == picture.flat[-1] and bool(picture.min() == picture.max())
+    return Prepared(picture, thumbnail(picture), hashed.hexdigest()[:16], bool(constant), measure(picture))
 
 
 def thumbnail(pixels: Picture) -> Picture:

@@ -1,4 +1,5 @@
-"""Three parts of a cohort. What must stay together (a patient, copies, near-copies) is one group and never divided.
+"""Three parts of a cohort. What must stay together (a patient, the frames of a clip, the slices of a series, copies,
+near-copies) is one group and never divided.
 
 The receipt (patients shared, near-copies across) is counted on the finished split, not promised.
 """
@@ -7,7 +8,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from medtl.vocabulary import PARTS, Case, Split
+from medtl.vocabulary import PARTS, Case, Split, labels_of
 
 SHARES = {"train": 0.6, "tune": 0.2, "test": 0.2}
 TUNE_OF_TRAIN = 0.25  # of a given train part: 60/20/20 again when the test part is a fifth
@@ -50,6 +51,11 @@ def make(
     return _receipt(cases, part_of, [*twins, *near], _rule(cases, given, seed, together), seed)
 
 
+def together(cases: Sequence[Case], twins: Iterable[Pair] = (), near: Iterable[Pair] = ()) -> list[Group]:
+    """What is never divided: the cases of one patient or one series, copies, and what looks nearly the same."""
+    return _joined(cases, twins, near)
+
+
 def given_parts(cases: Iterable[Case]) -> set[str]:
     """The parts the user named; without a train part among them, none can be kept."""
     return {case.part for case in cases if case.part} | ({"train"} if any(not case.part for case in cases) else set())
@@ -88,8 +94,9 @@ def _joined(cases: Sequence[Case], twins: Iterable[Pair], near: Iterable[Pair] =
     unions = _Unions(case.id for case in cases)
     first: dict[str, str] = {}
     for case in cases:
-        if case.patient is not None:
-            unions.join(first.setdefault(case.patient, case.id), case.id)
+        for owner in (case.patient and f"patient {case.patient}", case.group and f"group {case.group}"):
+            if owner:
+                unions.join(first.setdefault(owner, case.id), case.id)
     for one, other in twins:
         unions.join(one, other)
     largest = max(LARGEST_BY_LIKENESS, len(cases) // 50)
@@ -138,7 +145,7 @@ def _carve(groups: list[Group], shares: Mapping[str, float], seed: int, part_of:
     if not groups:
         return
     scale = sum(shares.values())
-    classes = sorted({case.label for group in groups for case in group})
+    classes = sorted({label for group in groups for case in group for label in _labels(case)})
     total = {label: sum(_count(group, label) for group in groups) for label in classes}
     lacking = {part: {label: share / scale * total[label] for label in classes} for part, share in shares.items()}
     waiting = sorted(groups, key=lambda group: (-len(group), _drawn(group, seed)))
@@ -146,13 +153,14 @@ def _carve(groups: list[Group], shares: Mapping[str, float], seed: int, part_of:
     def place(group: Group, part: str) -> None:
         for case in group:
             part_of[case.id] = part
-            lacking[part][case.label] -= 1
+            for label in _labels(case):
+                lacking[part][label] -= 1
 
     for group, part in _reserved(waiting, list(shares), classes):
         place(group, part)
     for group in waiting:
         if group[0].id not in part_of:
-            labels = [case.label for case in group]
+            labels = [label for case in group for label in _labels(case)]
             place(group, max(shares, key=lambda part: _need(lacking[part], labels)))
 
 
@@ -183,7 +191,7 @@ def _reserved(waiting: list[Group], parts: list[str], classes: list[str]) -> lis
 
 def _mend(groups: list[Group], part_of: dict[str, str]) -> None:
     """After an edit a class may be gone from a part: move one group there, if another part can spare it."""
-    for label in sorted({case.label for group in groups for case in group}):
+    for label in sorted({label for group in groups for case in group for label in _labels(case)}):
         mine = sorted((group for group in groups if _count(group, label)), key=lambda group: (len(group), group[0].id))
         for part in ("test", "tune", "train") if len(mine) >= len(PARTS) else ():
             held = defaultdict(list)
@@ -195,7 +203,12 @@ def _mend(groups: list[Group], part_of: dict[str, str]) -> None:
 
 
 def _count(group: Group, label: str) -> int:
-    return sum(case.label == label for case in group)
+    return sum(label in _labels(case) for case in group)
+
+
+def _labels(case: Case) -> tuple[str, ...]:
+    """Images with none of several findings are a kind of their own."""
+    return labels_of(case) or ("",)
 
 
 def _drawn(group: Group, seed: int) -> str:
@@ -228,6 +241,8 @@ def _rule(cases: Sequence[Case], given: set[str], seed: int, together: bool) -> 
     known = any(case.patient is not None for case in cases)
     by = "by patient" if known else "by image (no patient known)"
     copies = "" if known or not together else "; copies kept together"
+    if any(case.group for case in cases) and not known:
+        copies += "; frames and slices of one series kept together"
     if not any(case.part for case in cases) or "train" not in given:
         return f"{by}, stratified, seed {seed}{copies}"
     kept = [part for part in PARTS if part in given and part != "train"]

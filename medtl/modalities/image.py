@@ -73,6 +73,12 @@ class ImageInputs:
             part.unlink(missing_ok=True)
 
 
+def keys(pixels: Pixels, cohort: Cohort) -> tuple[str, ...]:
+    """Under what the features of each case are cached: the hash of its pixels, so that a blacked-out picture, or two
+    frames of one file, are never taken for each other, and a deep check pays for a later training."""
+    return tuple(pixels.stored[case.id].fingerprint for case in cohort.cases)
+
+
 def pictures_for(images: Sequence[np.ndarray], spec: InputSpec) -> np.ndarray:
     """Newly read images (H, W) or (H, W, 3) uint8, prepared as the cohort's were -> (n, C, S, S) uint8."""
     return np.stack([stretched(image, spec.channels, spec.size) for image in images])

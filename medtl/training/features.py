@@ -55,6 +55,33 @@ class FeatureCache:
         os.replace(temporary, self.folder / f"{name}.npz")
 
 
+def forget(root: Path, keys: set[str]) -> int:
+    """Take the rows of these images out of the cache, whatever source they are of; answers how many there were.
+
+    What was made of a picture goes with the picture.
+    """
+    gone = 0
+    for file in root.glob("*/*.npz"):
+        try:
+            with np.load(file, allow_pickle=False) as block:
+                names, values = block["keys"], block["features"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            file.unlink(missing_ok=True)
+            continue
+        keep = np.array([name not in keys for name in names.tolist()], dtype=bool)
+        if keep.all():
+            continue
+        gone += int((~keep).sum())
+        if keep.any():
+            temporary = file.with_name(f".{file.stem}.part")
+            with temporary.open("wb") as out:
+                np.savez(out, keys=names[keep], features=values[keep])
+            os.replace(temporary, file)
+        else:
+            file.unlink()
+    return gone
+
+
 def cached(
     cache: FeatureCache | None,
     keys: Sequence[str],

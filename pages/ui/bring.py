@@ -1,26 +1,42 @@
-"""How images come in: drop them or name a folder, then follow a child process that reads them."""
+"""How images come in: drop them, name a folder or a public set, say how they are read, and start the reading."""
 
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
-from medtl.cohorts import importing
+from medtl import published
+from medtl.cohorts import importing, limits
+from medtl.cohorts.images import KNOWN
 from medtl.errors import MedtlError
-from pages.ui import selection, shelf, show, upload
-from pages.ui.escape import md
+from pages.ui import bring_options, coming_in, selection, shelf, show, upload, words
+from pages.ui.escape import md, plain
 
 ZIP, FOLDER, TABLE, PATH = "Zip file", "Folder", "Images and a table", "Path on this computer"
+PUBLIC = "A public set"
 SAYS = {
-    ZIP: "One zip with a folder for each class. `train/` and `test/` on top are respected. Best for large sets.",
+    ZIP: "One zip with a folder for each class, or a MedMNIST file (.npz). `train/` and `test/` on top are respected. "
+    "Best for large sets.",
     FOLDER: "A folder with one sub-folder a class; comfortable up to about 300 images. For more, use a zip.",
     TABLE: "Loose images and a CSV with the columns `file`, `label` and, if you have it, `patient`.",
-    PATH: "A folder or zip on the computer MedTL runs on. Nothing is uploaded; nothing there is changed.",
+    PATH: "A folder, zip or .npz on the computer MedTL runs on. Nothing is uploaded; nothing there is changed.",
+    PUBLIC: "One of the MedMNIST sets by name, to try things out. It is fetched over the network once.",
 }
 ZONES = ("bring-zip", "bring-folder", "bring-images", "bring-labels", "bring-table")
 DAY = 86400  # seconds
-TYPES = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "dcm", "dicom"]
+TYPES = sorted({ending.rsplit(".", 1)[-1] for ending in KNOWN if ending})
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What is to be read: a path (or the name of a public set), and the table of labels where it comes apart."""
+
+    what: Path | str | None = None
+    labels: Path | None = None
+    size: int | None = None
+    missing: str = "First drop something above."
 
 
 def ask() -> None:
@@ -31,47 +47,64 @@ def ask() -> None:
         st.markdown("Bring labelled images. Everything is read, checked and split on this computer.")
         way = st.segmented_control("How do you bring them?", list(SAYS), default=ZIP, required=True, key="bring-way")
         st.caption(SAYS[way])
-        path, ready = _path() if way == PATH else _dropped(way)
-        table = None if way == TABLE else _table()
-        with st.expander("Title and patients", icon=":material/edit:"):
-            title = st.text_input("Title", placeholder="taken from the file name", key="bring-title")
-            pattern = st.text_input(
-                "Pattern that finds the patient in a file name",
-                placeholder=r"for example  p\d+",
-                help="A regular expression. You can also set it afterwards, with a preview of whom it groups.",
-                key="bring-pattern",
-            )
+        brought = {PATH: _path, PUBLIC: _public, TABLE: _images_and_table}.get(way, lambda: _dropped(way))()
+        options = bring_options.ask(brought.labels, brought.size)
+        ready = brought.what is not None
         if st.button(
             "Read the images",
             type="primary",
             icon=":material/search:",
             disabled=not ready,
-            help=None if ready else "First drop something above, or give a path.",
+            help=None if ready else brought.missing,
         ):
-            _start(path, way, table, title, pattern)
+            _start(brought, options)
     with right:
         _what_it_takes()
 
 
-def _path() -> tuple[Path | None, bool]:
-    given = st.text_input("Folder or zip", placeholder="/data/my-images", key="bring-path").strip()
-    return (Path(given).expanduser(), True) if given else (None, False)
+# ---- ways in --------------------------------------------------------------------------------------------------------
 
 
-def _dropped(way: str) -> tuple[Path | None, bool]:
+def _dropped(way: str) -> Brought:
     if way == ZIP:
-        kept = upload.receive("Drop a zip", "bring-zip", types=["zip"])
+        kept = upload.receive("Drop a zip or .npz", "bring-zip", types=["zip", "npz"])
         _spooled(kept, "bring-zip")
-        return (kept.files[0], True) if kept else (None, False)
-    if way == FOLDER:
-        kept = upload.receive("Choose a folder", "bring-folder", many="directory")
-        _spooled(kept, "bring-folder")
-        return (kept.folder, True) if kept else (None, False)
+        return Brought(kept.files[0] if kept else None, _table())
+    kept = upload.receive("Choose a folder", "bring-folder", many="directory")
+    _spooled(kept, "bring-folder")
+    return Brought(kept.folder if kept else None, _table())
+
+
+def _images_and_table() -> Brought:
     kept = upload.receive("Drop images", "bring-images", types=TYPES, many=True)
     _spooled(kept, "bring-images")
     labels = upload.receive("Drop the table (CSV)", "bring-labels", types=["csv", "tsv", "txt"])
     _spooled(labels, "bring-labels")
-    return (kept.folder if kept else None, bool(kept and labels))
+    if not kept or not labels:
+        return Brought(missing="Drop the images and the table above.")
+    return Brought(kept.folder, labels.files[0])
+
+
+def _path() -> Brought:
+    given = st.text_input("Folder, zip or .npz", placeholder="/data/my-images", key="bring-path").strip()
+    return Brought(Path(given).expanduser() if given else None, _table(), missing="Type a path above.")
+
+
+def _public() -> Brought:
+    sets = {one.name: one for one in published.names()}
+    name = st.selectbox("Set", list(sets), format_func=lambda n: plain(sets[n].title), key="bring-public")
+    chosen = sets[name]
+    size = st.segmented_control(
+        "Pixels a side",
+        published.SIZES,
+        default=64,
+        required=True,
+        format_func=lambda s: f"{s} × {s}",
+        key="bring-public-size",
+    )
+    licence = f"Licence: {md(chosen.licence)}{'' if chosen.commercial else ', not for commercial use'}."
+    st.caption(f"{md(chosen.says)} {words.count(chosen.cases, 'image')}. {licence}")
+    return Brought(f"{importing.PUBLISHED}{name}", size=size)
 
 
 def _spooled(kept: upload.Spooled | None, key: str) -> None:
@@ -84,109 +117,53 @@ def _spooled(kept: upload.Spooled | None, key: str) -> None:
             st.rerun()
 
 
-def _table() -> upload.Spooled | None:
+def _table() -> Path | None:
     with st.expander("Labels in a table instead of folders", icon=":material/table:"):
-        st.caption("A CSV with the columns `file`, `label` and, if you have them, `patient` and `part`.")
+        st.caption(
+            "A CSV with the columns `file`, `label` and, if you have them, `patient` and `part`; columns such as "
+            "`age`, `sex`, `site` and `scanner` become filters. Several columns of 1, 0 and -1 are several findings."
+        )
         kept = upload.receive("Drop the table (CSV)", "bring-table", types=["csv", "tsv", "txt"])
         _spooled(kept, "bring-table")
-    return kept
+    return kept.files[0] if kept else None
 
 
-def _start(path: Path | None, way: str, table: upload.Spooled | None, title: str, pattern: str) -> None:
-    labels = st.session_state.get("bring-labels-spooled") if way == TABLE else table
+# ---- starting -------------------------------------------------------------------------------------------------------
+
+
+def _start(brought: Brought, options: importing.ImportOptions) -> None:
     try:
-        if path is None or not path.exists():
+        if isinstance(brought.what, Path) and not brought.what.exists():
             raise MedtlError(
-                f"There is nothing at {path}.", "Check the path; it is read on the computer MedTL runs on."
+                f"There is nothing at {brought.what}.", "Check the path; it is read on the computer MedTL runs on."
             )
-        options = importing.ImportOptions(
-            name=title.strip() or None,
-            labels=labels.files[0] if labels else None,
-            patient_pattern=pattern.strip() or None,
-        )
-        folder = importing.start_import(shelf.workspace(), path, options)
+        folder = coming_in.start(str(brought.what), options)
     except MedtlError as wrong:
         show.error(wrong)
         return
     upload.hand_over(ZONES, folder)
-    st.query_params["importing"] = folder.name
+    st.query_params[coming_in.QUERY] = folder.name
     st.rerun()
-
-
-def under_way() -> bool:
-    return "importing" in st.query_params
-
-
-def follow() -> None:
-    """Poll the child process; open the cohort when it is read."""
-    try:
-        folder = shelf.workspace().spool / _checked(st.query_params["importing"])
-        status = importing.import_status(folder)
-    except MedtlError as wrong:
-        show.error(wrong)
-        _again(None)
-        return
-    if status.state == "running":
-        _bar(str(folder))
-    elif status.state == "done" and status.cohort:
-        upload.taken_in(folder)
-        importing.clear(folder)
-        del st.query_params["importing"]
-        shelf.forget()
-        selection.go("data", cohort=status.cohort)
-    else:
-        show.error(
-            MedtlError(status.message or "The reading ended without a word.", status.advice or "Start it again.")
-        )
-        _again(folder)
-
-
-@st.fragment(run_every=0.5)
-@show.guarded
-def _bar(folder: str) -> None:
-    status = importing.import_status(Path(folder))
-    if status.state != "running":
-        st.rerun()
-    share = status.done / status.total if status.total else 0.0
-    says = (
-        f"Reading and checking {status.done:,} of {status.total:,} files"
-        if status.total
-        else "Looking at what was brought…"
-    )
-    st.progress(min(1.0, share), text=says)
-    st.caption("You may close this page; come back by the same address.")
-
-
-def _again(folder: Path | None) -> None:
-    if st.button("Start again", icon=":material/replay:", type="primary"):
-        if folder:
-            upload.taken_in(folder)
-            importing.clear(folder)
-        del st.query_params["importing"]
-        st.rerun()
-
-
-def _checked(name: str) -> str:
-    """The name of a folder below the spool and nothing else; same words for unknown and hostile ones."""
-    folder = shelf.workspace().spool / name
-    if not all(c.isascii() and (c.isalnum() or c in "-_") for c in name) or not folder.is_dir():
-        raise MedtlError("There is no such import.", "Bring the images again, or pick a cohort from the Library.")
-    return name
 
 
 def _what_it_takes() -> None:
     with st.container(border=True):
         st.markdown(
             "**What it takes**\n\n"
-            "- PNG, JPEG, BMP, TIFF (8 and 16 bit) and single-frame DICOM\n"
-            "- two classes or more, at least 5 images of each; 40 and more make the result worth something\n"
-            "- up to 20,000 files and 4 GB unpacked in a zip; 500 MB an upload (larger: give a path)\n\n"
+            "- PNG, JPEG, BMP and TIFF (8 and 16 bit, several pages)\n"
+            "- DICOM in every usual compression, single images, clips and series; NIfTI volumes slice by slice\n"
+            "- MedMNIST files (.npz)\n"
+            f"- two classes or more, at least {limits.FEWEST_CASES} images of each; 40 and more make the result worth "
+            "something\n\n"
             "**What it does**\n\n"
+            "- takes out of the files what could name somebody; ids and names become codes\n"
             "- names every file it cannot read, with the reason, and goes on\n"
-            "- finds copies, contradicting labels and patients in two parts\n"
-            "- keeps 20 % aside as the test part, patient by patient\n"
-            "- turns DICOM patient ids into codes"
+            "- finds copies, contradicting labels, patients in two parts, spoilt images and shortcuts\n"
+            "- keeps 20 % aside as the test part, patient by patient"
         )
+        with st.expander("Limits", icon=":material/straighten:"):
+            st.markdown("\n".join(f"- {md(what)}: {md(most)}" for what, most in limits.describe()))
+            st.caption("500 MB an upload in the browser; for more give a path on this computer.")
     if shelf.cohorts():
         st.page_link(selection.path("library"), label="Or open one you brought before", icon=":material/inventory_2:")
 

@@ -5,7 +5,7 @@ import streamlit as st
 from medtl.errors import MedtlError
 from medtl.runs import store
 from medtl.vocabulary import Source
-from pages.ui import inspect_cohort, selection, shelf, show, words
+from pages.ui import selection, shelf, show, versions, words
 from pages.ui.escape import md
 
 WIDTHS = [5, 4, 3, 1]
@@ -53,7 +53,7 @@ def cohorts() -> None:
                     help=f"Delete {md(one.title)}",
                     type="tertiary",
                 ):
-                    inspect_cohort.confirm_delete(one.id, one.title)
+                    versions.confirm_delete(one.id, one.title)
 
 
 def runs() -> None:

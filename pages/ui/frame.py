@@ -59,11 +59,15 @@ def draw(page: Callable[[], None]) -> None:
     """The last line of every page file.
 
     Until st.navigation was called once in a server's life, Streamlit takes pages/ for its old automatic pages, and a
-    link to /trust right after a start runs trust.py alone: then the page puts up the frame itself.
+    link to /trust right after a start runs trust.py alone: then the page puts up the frame itself, and begins anew
+    within it, because what is clicked or dropped on a page without a frame is lost with the next run.
     """
     if not st.session_state.pop("framed", False):
         put_up()
         del st.session_state["framed"]
+        if not st.session_state.get("begun-anew"):
+            st.session_state["begun-anew"] = True
+            st.rerun()
     show.guarded(page)()
 
 

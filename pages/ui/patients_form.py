@@ -5,15 +5,22 @@ import streamlit as st
 from medtl.cohorts import patients
 from medtl.errors import MedtlError
 from medtl.vocabulary import Cohort
-from pages.ui import show, words
+from pages.ui import mending, show, words
 from pages.ui.escape import md, short
 
 OWN = "A pattern of my own"
 
 
+def in_words(rule: str) -> str:
+    """A rule that names one of our own patterns, said as we say that pattern."""
+    for pattern, says in patients.HABITS:
+        rule = rule.replace(f"the file-name pattern {pattern}", says).replace(f"file-name pattern {pattern}", says)
+    return rule
+
+
 def ask(cohort: Cohort, key: str) -> None:
     names = [case.name for case in cohort.cases]
-    st.caption(f"Now: {md(cohort.patient_rule)}")
+    st.caption(f"Now: {md(in_words(cohort.patient_rule))}")
     suggestions = {one.pattern: one for one in patients.suggest(names)}
     if suggestions:
         choice = st.radio(
@@ -40,9 +47,7 @@ def ask(cohort: Cohort, key: str) -> None:
         return
     _preview(preview)
     if st.button("Use this", key=f"{key}-use", type="primary", disabled=not preview.groups, icon=":material/groups:"):
-        from pages.ui import findings
-
-        findings.edit(cohort, "Patients are told apart now.", patient_pattern=pattern)
+        mending.edit(cohort, "Patients are told apart now.", patient_pattern=pattern)
 
 
 def _preview(preview: patients.PatientPreview) -> None:

@@ -1,8 +1,10 @@
-"""Pictures of cases: tiles of one size in a gallery, one case large, a heat map beside its original.
+"""Pictures of cases: tiles of one size in a gallery, tiles to tick, one case large, a heat map beside its original.
 
 Reads pixels only; knows nothing of networks.
 """
 
+import base64
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from pages.ui import plots, shelf, words
 from pages.ui.escape import md, plain, tail
 
 TILE = 168  # pixels of a tile's side
+LARGE = 560  # the same for one image on its own
+GREY = ("L", "I", "F", "1", "I;16", "MONOCHROME1", "MONOCHROME2")  # modes of pictures without colour
 BAR = 6  # pixels of the strip that carries the colour of the class
 
 
@@ -53,11 +57,62 @@ def gallery(
 
 def tile(cohort: Cohort, case: Case) -> None:
     try:
-        picture = _tile(str(shelf.workspace().home), cohort.id, case.id, plots.class_colour(case.label, cohort.classes))
+        picture = _tile(shelf.home(), cohort.id, case.id, plots.class_colour(case.label, cohort.classes))
     except (MedtlError, OSError, KeyError):
         st.caption(":gray[The picture cannot be read.]")
         return
     st.image(picture, width="stretch", alt=f"{plain(case.name)}, labelled {plain(case.label)}")
+
+
+def ticked(
+    cohort: Cohort,
+    cases: Sequence[Case],
+    key: str,
+    word: str = "",
+    *,
+    columns: int = 6,
+    rows: int = 2,
+    says: Callable[[Case], str] | None = None,
+) -> tuple[str, ...]:
+    """Tiles in pages with a box to tick under each; answers the ids ticked, on whatever page they are.
+
+    `word` stands beside the box; without one the end of the name does.
+    """
+    kept: set[str] = st.session_state.setdefault(f"{key}-ticked", set())
+    pages = max(1, -(-len(cases) // (columns * rows)))
+    first = columns * rows * (min(st.session_state.get(f"{key}-page", 1), pages) - 1)
+    for start in range(first, min(first + columns * rows, len(cases)), columns):
+        for column, case in zip(st.columns(columns), cases[start : start + columns], strict=False):
+            with column:
+                tile(cohort, case)
+                box = f"{key}-tick-{case.id}"
+                st.checkbox(
+                    word or md(tail(case.name)), case.id in kept, key=box, on_change=_tick, args=(kept, case.id, box)
+                )
+                if says:
+                    st.caption(says(case))
+    if pages > 1:
+        st.pagination(pages, key=f"{key}-page")
+    return tuple(case.id for case in cases if case.id in kept)
+
+
+def _tick(kept: set[str], case: str, box: str) -> None:
+    if st.session_state[box]:
+        kept.add(case)
+    else:
+        kept.discard(case)
+
+
+def large(cohort: Cohort, case: Case, *, blind: bool = False) -> None:
+    """One case in a square that never changes its size, so that nothing jumps when the next one comes."""
+    colour = plots.QUIET if blind else plots.class_colour(case.label, cohort.classes)
+    try:
+        picture = _large(shelf.home(), cohort.id, case.id, colour)
+    except (MedtlError, OSError, KeyError):
+        st.caption(":gray[The picture cannot be read.]")
+        return
+    alt = "The image to be read" if blind else f"{plain(case.name)}, labelled {plain(case.label)}"
+    st.image(picture, width="stretch", alt=alt)
 
 
 def original(cohort: Cohort, case: Case) -> Any:
@@ -69,7 +124,8 @@ def facts(case: Case) -> str:
     """What is known of a case in one line of Markdown."""
     known = dict(case.facts)
     parts = [f"{known['width']} × {known['height']} px"] if "width" in known and "height" in known else []
-    parts += [md(known[key]) for key in ("format", "mode", "modality", "scanner") if known.get(key)]
+    parts += ["grey" if known["mode"] in GREY else "colour"] if known.get("mode") else []
+    parts += [md(known[key]) for key in ("format", "modality", "view", "side", "scanner", "site") if known.get(key)]
     parts += [f"age {md(known['age'])}"] if known.get("age") else []
     parts += [f"sex {md(known['sex'])}"] if known.get("sex") else []
     parts += [words.size(known["bytes"])] if "bytes" in known else []
@@ -98,12 +154,29 @@ def take(path: str) -> Any:
 
 
 @st.cache_data(max_entries=3000, show_spinner=False)
-def _tile(home: str, cohort: str, case: str, colour: str) -> Any:
-    """uint8 (TILE + BAR, TILE, 3): the whole picture centred on black, a strip in the colour of its class beneath."""
-    return framed(shelf.pixels(cohort).image(case), colour)
+def _tile(home: str, cohort: str, case: str, colour: str) -> bytes:
+    """A PNG of TILE x (TILE + BAR): encoded once, because a page may show a hundred of them."""
+    return png(framed(shelf.pixels(cohort).image(case), colour))
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _large(home: str, cohort: str, case: str, colour: str) -> str:
+    """As an address that holds the picture itself: it arrives together with the buttons that decide about it."""
+    return address(framed(shelf.pixels(cohort).image(case), colour, LARGE))
+
+
+def address(pixels: Any) -> str:
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
+
+
+def png(pixels: Any) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG", compress_level=1)
+    return out.getvalue()
 
 
 def framed(pixels: Any, colour: str, side: int = TILE) -> Any:
+    """uint8 (side + BAR, side, 3): the whole picture centred on black, a strip in the colour of its class beneath."""
     image = Image.fromarray(pixels).convert("RGB")
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     if max(image.size) < side:

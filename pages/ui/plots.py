@@ -15,6 +15,7 @@ from pages.ui.escape import plotly as text
 # Okabe and Ito's colours in class order: told apart by the colour-blind, readable on white and on near-black.
 CLASSES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A", "#B8A500")
 ACCENT, WARNING, DANGER, QUIET = "#0E8690", "#C77700", "#C2185B", "#8A979D"
+Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of 0 to 1
 CONFIG: dict[str, Any] = {"displayModeBar": False, "responsive": True}
 
 
@@ -54,6 +55,38 @@ def counts(table: Mapping[str, Mapping[str, tuple[int, int | None]]], classes: S
 def _counted(label: str, part: str, pair: tuple[int, int | None]) -> str:
     patients = f", {words.count(pair[1], 'patient')}" if pair[1] is not None else ""
     return f"{text(label)}, {part} part: {words.count(pair[0], 'image')}{patients}"
+
+
+def boxes(picture: str, width: int, height: int, done: Sequence[Box], hand: Box, grid: int = 24) -> go.Figure:
+    """A picture (a data address) to draw rectangles on: `done` are black, the one in hand outlined; shares 0 to 1.
+
+    The points of the grid cannot be seen: a rectangle can only be drawn where there are points to catch.
+    """
+    figure = go.Figure()
+    spots = [(width * (x + 0.5) / grid, height * (y + 0.5) / grid) for x in range(grid) for y in range(grid)]
+    figure.add_scatter(
+        x=[x for x, _ in spots], y=[y for _, y in spots], mode="markers", marker={"opacity": 0}, hoverinfo="skip"
+    )
+    figure.add_layout_image(
+        source=picture, x=0, y=0, sizex=width, sizey=height, xref="x", yref="y", sizing="stretch", layer="below"
+    )
+    for left, top, right, bottom in done:
+        figure.add_shape(
+            type="rect", x0=left * width, y0=top * height, x1=right * width, y1=bottom * height,
+            fillcolor="#000000", line={"color": WARNING, "width": 1},
+        )  # fmt: skip
+    left, top, right, bottom = hand
+    figure.add_shape(
+        type="rect", x0=left * width, y0=top * height, x1=right * width, y1=bottom * height,
+        fillcolor="rgba(199, 119, 0, 0.25)", line={"color": WARNING, "width": 3},
+    )  # fmt: skip
+    figure.update_xaxes(visible=False, range=[0, width], constrain="domain")
+    figure.update_yaxes(visible=False, range=[height, 0], scaleanchor="x", constrain="domain")
+    figure.update_layout(
+        dragmode="select", height=min(560, max(240, round(560 * height / max(width, height)))), showlegend=False,
+        newselection={"line": {"color": WARNING}}, margin={"l": 0, "r": 0, "t": 0, "b": 0},
+    )  # fmt: skip
+    return figure
 
 
 def learning(history: Sequence[Any], best: int | None) -> go.Figure:

@@ -8,19 +8,31 @@ from typing import Any
 
 import streamlit as st
 
+from medtl import checkup as checkups
+from medtl.checkup import Checkup
 from medtl.cohorts import library
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import MedtlError, NotFound
 from medtl.runs import results, status, store
-from medtl.vocabulary import Cohort, Recipe, Source
+from medtl.vocabulary import Case, Cohort, Recipe, Source
 from medtl.workspace import Workspace
 
 LONGEST = 100  # letters of an id; the disk refuses much longer names in words of its own
 
 
 def workspace() -> Workspace:
-    """The folder named by MEDTL_HOME, else ~/.medtl."""
-    return Workspace().ensure()
+    """The folder named by MEDTL_HOME, else ~/.medtl; that it can be written is looked at every few seconds."""
+    return _workspace(home())
+
+
+def home() -> str:
+    """The workspace as a key of what is kept."""
+    return str(Workspace().home)
+
+
+@st.cache_resource(ttl=5, max_entries=8, show_spinner=False)
+def _workspace(home: str) -> Workspace:
+    return Workspace(home).ensure()
 
 
 def cohort(id: str) -> Cohort:
@@ -28,7 +40,23 @@ def cohort(id: str) -> Cohort:
     file = workspace().cohort(id[:LONGEST]) / "cohort.json"
     if not file.exists():
         raise NotFound("There is no such cohort.", "Pick one from the Library.")
-    return _cohort(str(workspace().home), id, file.stat().st_mtime_ns)
+    return _cohort(home(), id, file.stat().st_mtime_ns)
+
+
+def by_id(cohort: Cohort) -> dict[str, Case]:
+    """Case id -> case; of 10,000 cases made once and not at every click."""
+    return _by_id(home(), cohort.id, cohort)
+
+
+def checkup(version: Cohort) -> Checkup | None:
+    """What the deep check found in this version, or, as far as it still holds, in the nearest one before it."""
+    at: Cohort | None = version
+    while at is not None:
+        file = workspace().cohort(at.id) / checkups.FILE
+        if file.exists() and (found := _checkup(home(), at.id, _stamp(file), version.id, at, version)):
+            return found
+        at = or_none(cohort, at.parent)
+    return None
 
 
 def run(id: str) -> Path:
@@ -63,7 +91,7 @@ def predictions(id: str) -> tuple[results.PredictionRow, ...]:
 
 
 def sources() -> tuple[Source, ...]:
-    return _sources(str(workspace().home))
+    return _sources(home())
 
 
 def source(id: str) -> Source | None:
@@ -88,12 +116,12 @@ def pixels(cohort_id: str) -> Pixels:
 
 def cohorts() -> tuple[Any, ...]:
     """Summaries, newest first."""
-    return _cohorts(str(workspace().home))
+    return _cohorts(home())
 
 
 def runs() -> tuple[Any, ...]:
     """Summaries, newest first."""
-    return _runs(str(workspace().home))
+    return _runs(home())
 
 
 def synthetic(cohort_id: str) -> bool:
@@ -102,7 +130,7 @@ def synthetic(cohort_id: str) -> bool:
 
 def disk_use() -> int:
     """Bytes of the whole workspace; walked at most once a minute."""
-    return _disk_use(str(workspace().home))
+    return _disk_use(home())
 
 
 def free() -> int:
@@ -137,6 +165,17 @@ def _stamp(file: Path) -> int:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _cohort(home: str, id: str, stamp: int) -> Cohort:
     return library.load(Workspace(home), id)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _checkup(home: str, id: str, stamp: int, now: str, _checked: Cohort, _now: Cohort) -> Checkup | None:
+    found = checkups.load(Workspace(home), id)
+    return checkups.still(found, _checked, _now) if found else None
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _by_id(home: str, id: str, _cohort: Cohort) -> dict[str, Case]:
+    return {case.id: case for case in _cohort.cases}
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

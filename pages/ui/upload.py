@@ -74,6 +74,12 @@ def hand_over(keys: Sequence[str], importing: Path) -> None:
     write_whole(importing / USED, "\n".join(one.folder.name for one in kept if one))
 
 
+def pass_on(old: Path, new: Path) -> None:
+    """Another import reads the same uploads: they now go with that one."""
+    with suppress(OSError):
+        write_whole(new / USED, (old / USED).read_text())
+
+
 def taken_in(importing: Path) -> None:
     """The import is over: take what it read off the disk."""
     with suppress(OSError):

@@ -1,127 +1,59 @@
 import pytest
 
-from medtl.cohorts import checks, patients, splits
+from medtl.cohorts import checks, splits
 from medtl.errors import BadInput
-from medtl.vocabulary import Case
+from tests.cohorts.cases import alike, case, find, many
 
-
-def case(id: str, label: str = "a", patient: str | None = None, part: str = "", sha256: str = "") -> Case:
-    return Case(id, f"{id}.png", label, "", sha256 or id, patient, part)
-
-
-def many(label: str, count: int, patient: str | None = "p") -> list[Case]:
-    return [case(f"{label}{n}", label, patient and f"{patient}{label}{n}") for n in range(count)]
-
-
-def find(cases, near=(), constant=(), fingerprints=None):
-    twins = checks.twins_of(cases, fingerprints or {one.id: one.id for one in cases})
-    split = splits.make(cases, twins, near)
-    found = {one.code: one for one in checks.findings(cases, twins, near, constant, split)}
-    assert set(found) <= set(checks.CODES)
-    assert all(one.message and one.advice for one in found.values())
-    return found
+SOUND = [*many("a", 200), *many("b", 200)]
 
 
 def test_a_sound_cohort_has_no_findings():
-    assert find(many("a", 200) + many("b", 200)) == {}
-
-
-def test_identical_files_in_two_classes_block():
-    cases = [*many("a", 200), *many("b", 200), case("x", "a", "q1", sha256="same"), case("y", "b", "q2", sha256="same")]
-    found = find(cases)["label-conflict"]
-    assert (found.severity, found.cases) == ("block", ("x", "y"))
-
-
-def test_identical_pixels_under_other_bytes_count_as_well():
-    cases = [*many("a", 200), *many("b", 200)]
-    fingerprints = {one.id: one.id for one in cases} | {"a0": "same", "b0": "same"}
-    assert find(cases, fingerprints=fingerprints)["label-conflict"].cases == ("a0", "b0")
-
-
-def test_copies_of_one_class_are_a_note_about_all_but_the_first():
-    cases = [*many("a", 200), *many("b", 200), *(case(f"x{n}", "a", f"q{n}", sha256="same") for n in range(3))]
-    found = find(cases)
-    assert (found["duplicates"].severity, found["duplicates"].cases) == ("note", ("x1", "x2"))
-    assert "label-conflict" not in found
-
-
-def test_one_class_and_too_few_block_and_say_what_to_add():
-    assert find(many("a", 30))["one-class"].severity == "block"
-    few = find([*many("a", 30), *many("b", 3)])["too-few"]
-    assert few.severity == "block" and "2 of 'b'" in few.advice
-    assert set(few.cases) == {"b0", "b1", "b2"}
-
-
-def test_a_class_of_one_patient_blocks():
-    cases = [*many("a", 30), *(case(f"b{n}", "b", "one") for n in range(30))]
-    assert find(cases)["few-patients"].severity == "block"
-
-
-def test_unknown_and_unmatched_patients_warn():
-    assert "leakage" in find(many("a", 200, None) + many("b", 200, None))["patients-unknown"].message
-    cases = [*many("a", 200), *many("b", 200), case("x", "a", patients.alone("x"))]
-    assert find(cases)["patient-unmatched"].cases == ("x",)
-
-
-def test_what_stands_in_two_given_parts_is_named_with_what_was_moved():
-    cases = [case(f"c{n}", "ab"[n % 2], f"p{n}", "test" if n < 80 else "train") for n in range(400)]
-    cases += [case("x", "a", "p0", "train"), case("y", "a", "q", "train", sha256="c1")]
-    found = find(cases)
-    assert found["patient-across-split"].cases == ("x",)
-    assert found["duplicate-across-split"].cases == ("y",)
-
-
-def test_imbalance_beyond_20_to_1_warns():
-    assert "imbalance" in find(many("a", 301) + many("b", 15))
-    assert "imbalance" not in find(many("a", 300) + many("b", 15))
-
-
-def test_a_small_test_part_is_said_in_counts():
-    """9 of 10 found: 60 to 98 % (Wilson)."""
-    message = find(many("a", 500) + many("b", 50))["small-test"].message
-    assert "10 cases of 'b'" in message and "9 of 10" in message and "60 to 98 %" in message
-
-
-def test_near_copies_come_in_pairs_and_without_exact_copies():
-    cases = [*many("a", 200), *many("b", 200)]
-    found = find(cases, near=[("a0", "a5"), ("b1", "b2")])["near-duplicates"]
-    assert found.cases == ("a0", "a5", "b1", "b2") and found.severity == "note"
+    assert find(SOUND, looks=alike(SOUND)) == {}
 
 
 def test_blank_pictures_warn():
-    assert find(many("a", 200) + many("b", 200), constant=["a1"])["constant-image"].cases == ("a1",)
+    assert find(SOUND, constant=["a1"])["constant-image"].cases == ("a1",)
 
 
-@pytest.mark.parametrize(
-    ("classes", "positive"),
-    [
-        (("benign", "malignant"), "malignant"),
-        (("NORMAL", "PNEUMONIA"), "PNEUMONIA"),
-        (("abnormal", "normal"), "abnormal"),
-        (("covid", "non-covid"), "covid"),
-        (("no", "yes"), "yes"),
-        (("0", "1"), "1"),
-        (("fracture", "no_fracture"), "fracture"),
-        (("healthy", "xyz"), "xyz"),
-    ],
-)
-def test_the_class_that_counts_as_having_it(classes, positive):
-    assert checks.positive_class([case("x", classes[0])], classes) == positive
-    assert checks.positive_class([case("x", classes[1])], classes) == positive
+def test_blocks_come_first_and_every_finding_once():
+    cases = [*many("a", 30), *many("b", 30), case("x", "a", "q1", sha256="same"), case("y", "b", "q2", sha256="same")]
+    twins = checks.twins_of(cases, {one.id: one.id for one in cases})
+    found = checks.findings(cases, twins, [("a0", "a1")], ["b0"], splits.make(cases, twins, [("a0", "a1")]))
+    assert [one.severity for one in found] == sorted(
+        (one.severity for one in found), key=["block", "warn", "note"].index
+    )
+    assert [one.code for one in found] == ["label-conflict", "small-test", "constant-image", "near-duplicates"]
 
 
-def test_without_a_telling_word_the_rarer_class_and_else_the_last():
-    rare = [*many("left", 2), *many("right", 5)]
-    assert checks.positive_class(rare, ("left", "right")) == "left"
-    assert checks.positive_class(many("left", 2) + many("right", 2), ("left", "right")) == "right"
+def test_text_in_the_picture_is_for_a_person_to_confirm():
+    facts = [{"burned_in": ("", "likely", "yes")[n % 3]} for n in range(6)]
+    cases = [*SOUND, *(case(f"u{n}", "a", f"q{n}", facts=one) for n, one in enumerate(facts))]
+    found = find(cases)["burned-in"]
+    assert found.severity == "warn" and found.cases == ("u2", "u5", "u1", "u4")
+    assert "confirm that you looked" in found.advice
+    assert "burned-in" not in find([case(one.id, one.label, one.patient, facts={"burned_in": ""}) for one in SOUND])
 
 
-def test_a_wish_is_followed_or_refused():
-    cases = many("benign", 2) + many("malignant", 2)
-    assert checks.positive_class(cases, ("benign", "malignant"), "benign") == "benign"
-    with pytest.raises(BadInput, match="no class 'x'"):
-        checks.positive_class(cases, ("benign", "malignant"), "x")
-    assert checks.positive_class(cases, ("a", "b", "c")) is None
+def test_uncertain_and_missing_answers_are_a_note():
+    cases = [
+        case(f"c{n}", "", f"p{n}", labels={"mass": n % 2, **({"oedema": -1 if n < 3 else n % 2} if n > 0 else {})})
+        for n in range(400)
+    ]
+    found = find(cases, task="multi-label")["uncertain-labels"]
+    assert found.severity == "note" and found.cases == ("c1", "c2")
+    assert "Uncertain: oedema 2" in found.message and "Nothing said: oedema 1" in found.message
+
+
+def test_a_shortcut_is_among_the_findings():
+    cases = [case(one.id, one.label, one.patient, facts={"scanner": f"S{one.label}"}) for one in SOUND]
+    assert "The scanner alone" in find(cases)["shortcut"].message
+
+
+def test_messages_are_sentences_without_loose_ends():
+    cases = [case(one.id, one.label, one.patient, facts={"scanner": f"S{one.label}"}) for one in SOUND]
+    for one in find(cases, near=[("a0", "b0"), ("a1", "a2")], constant=["a9"]).values():
+        for text in (one.message, one.advice):
+            assert text[-1] == "." and "  " not in text and "{" not in text and ".." not in text
 
 
 def test_unknown_codes_are_refused_with_the_known_ones():

@@ -1,3 +1,6 @@
+import random
+import time
+
 import pytest
 
 from medtl.cohorts import labels, limits
@@ -127,3 +130,140 @@ def test_a_split_file_lays_parts_over_labels():
     answer = labels.with_parts(labelled, table(text, needs=("file", "part")))
     assert [item.part for item in answer[0]] == ["train", "test", ""]
     assert [skip.file for skip in answer[1]] == ["labels.csv, row 5", "labels.csv, row 4"]
+
+
+# ---- what a row means
+
+
+def test_a_path_from_another_computer_finds_its_file_by_its_longest_end():
+    names = [f"patient{p:05d}/study{s}/view1_frontal.jpg" for p in (1, 2) for s in (1, 2)]
+    rows = "".join(f"CheXpert-v1.0-small/train/{name},{at}\n" for at, name in enumerate(names))
+    for above in ("", "train/", "Archive (1)/"):
+        answer = labels.from_table(entries(*(above + name for name in names)), table("Path,Label\n" + rows))
+        assert {name: label for name, (label, _, _) in found(answer).items()} == {
+            above + name: str(at) for at, name in enumerate(names)
+        }
+        assert answer[1] == []
+
+
+def test_a_row_of_another_patient_does_not_lend_its_label():
+    rows = "".join(f"all/patient{n:05d}/study1/view1.jpg,a\n" for n in range(1, 50))
+    answer = labels.from_table(
+        entries("patient00077/study1/view1.jpg", "patient00007/study1/view1.jpg"), table("path,label\n" + rows)
+    )
+    assert set(found(answer)) == {"patient00007/study1/view1.jpg"}
+    assert any(skip.file == "patient00077/study1/view1.jpg" for skip in answer[1])
+
+
+def test_a_file_that_was_moved_is_found_when_no_other_row_means_it():
+    answer = labels.from_table(entries("images/ISIC_1.jpg"), table("image,label\ntrain_input/ISIC_1,a\n"))
+    assert found(answer) == {"images/ISIC_1.jpg": ("a", None, "")}
+
+
+def test_capitals_do_not_matter_unless_they_tell_files_apart():
+    answer = labels.from_table(entries("B/IMG_1.JPG"), table("file,label\nb/img_1.jpg,x\n"))
+    assert found(answer)["B/IMG_1.JPG"][0] == "x"
+    both = labels.from_table(entries("a.png", "A.png"), table("file,label\na.png,x\nA.png,y\n"))
+    assert {name: label for name, (label, _, _) in found(both).items()} == {"a.png": "x", "A.png": "y"}
+
+
+def test_a_row_may_name_the_folder_of_a_series():
+    names = [f"{patient}/series {n}/{image}" for patient in ("p1", "p2") for n in (1, 2) for image in ("1", "2.dcm")]
+    text = "folder,diagnosis\ndisc\\p1\\series 1,a\np2/series 2,b\np2/series 2/1,c\nseries 2,d\n"
+    answer = labels.from_table(entries(*names), table(text))
+    assert {name: label for name, (label, _, _) in found(answer).items()} == {
+        "p1/series 1/1": "a",
+        "p1/series 1/2.dcm": "a",
+        "p2/series 2/1": "c",
+        "p2/series 2/2.dcm": "b",
+    }
+    assert any(skip.file == "labels.csv, row 5" for skip in answer[1])  # two folders are called so
+
+
+def test_two_rows_of_one_file_with_two_patients_contradict_each_other():
+    answer = labels.from_table(entries("1.png"), table("file,label,patient\n1.png,a,p1\n1.png,a,p2\n"))
+    assert found(answer) == {}
+    assert "with another patient" in answer[1][0].reason
+
+
+def test_faults_quote_no_name_of_a_file_or_a_patient():
+    text = "file,label,patient\nMueller_Hans.png,a,Mueller\nb/1.png,a,Mueller\n1.png,b,Meier\n,a,Meier\n"
+    answer = labels.from_table(entries("b/1.png"), table(text))
+    told = " ".join(f"{skip.reason} {skip.advice}" for skip in answer[1])
+    assert "Mueller" not in told and "Meier" not in told
+
+
+def test_twenty_thousand_rows_meet_twenty_thousand_files_quickly():
+    names = [f"p{n // 2:05d}/study{n % 2}/view1_frontal.jpg" for n in range(20_000)]
+    text = "path,label\n" + "".join(f"root/train/{name},a\n" for name in names)
+    before = time.process_time()
+    answer = labels.from_table(entries(*names), table(text))
+    assert len(answer[0]) == 20_000 and not answer[1]
+    assert time.process_time() - before < 6
+
+
+def test_a_table_of_patients_leaves_every_image_to_be_opened():
+    rows = table("PatientID,diagnosis,age\nA1,x,70\nA2,y,\nA2,y,\nA3,x,\nA3,y,\n")
+    assert {patient: row.label for patient, row in rows.by_patient.items()} == {"A1": "x", "A2": "y"}
+    assert rows.by_patient["A1"].facts == {"age": 70}
+    assert [fault.file for fault in rows.faults] == ["labels.csv, row 6"]
+    answer = labels.from_table(entries("disc/IM1", "disc/DICOMDIR", "readme.txt"), rows)
+    assert found(answer) == {"disc/IM1": ("", None, "")}
+    assert [skip.file for skip in answer[1]] == ["disc/DICOMDIR", "readme.txt"]
+
+
+@pytest.mark.parametrize("name", ["a/DICOMDIR", "a/LICENSE", "README", "a/copying", "a/notes.txt"])
+def test_what_is_plainly_no_image_is_not_tried(name):
+    assert labels.from_folders(entries(name))[0] == []
+
+
+# ---- several findings
+
+
+def several(rows: str) -> list[labels.Labelled]:
+    text = f"path,edema,fracture\n{rows}"
+    names = [line.split(",")[0] for line in rows.splitlines()]
+    return labels.from_table(entries(*names), table(text))[0]
+
+
+def test_findings_in_columns_become_labels_and_gaps_stay_open():
+    first, second = several("1.png,1.0,-1\n2.png,,0\n")
+    assert first.labels == {"edema": 1, "fracture": -1} and first.label == ""
+    assert second.labels == {"fracture": 0}
+
+
+@pytest.mark.parametrize(
+    ("uncertain", "expected"),
+    [
+        ("leave-out", {"1.png": "edema", "2.png": "no edema"}),
+        ("positive", {"1.png": "edema", "2.png": "no edema", "3.png": "edema"}),
+        ("negative", {"1.png": "edema", "2.png": "no edema", "3.png": "no edema"}),
+    ],
+)
+def test_one_finding_is_chosen_and_what_is_open_is_counted(uncertain, expected):
+    chosen, skipped = labels.choose(several("1.png,1,0\n2.png,0,0\n3.png,-1,1\n4.png,,1\n"), "Edema", uncertain)
+    assert {item.entry.name: item.label for item in chosen} == expected
+    assert all(item.labels == {} for item in chosen)
+    assert "1 image" in skipped[0].reason and len(skipped) == (2 if uncertain == "leave-out" else 1)
+
+
+def test_a_finding_that_is_not_there_lists_those_that_are():
+    with pytest.raises(BadInput, match="edema, fracture"):
+        labels.choose(several("1.png,1,0\n2.png,1,1\n"), "oedema")
+
+
+@pytest.mark.parametrize("uncertain", ["leave-out", "positive", "negative"])
+def test_choosing_loses_nobody_without_a_word(uncertain):
+    draw = random.Random(uncertain)
+    for _ in range(100):
+        said = [
+            {name: draw.choice([1, 0, -1]) for name in "abc" if draw.random() < 0.6} for _ in range(draw.randint(1, 9))
+        ]
+        items = [
+            labels.Labelled(entry, "", labels=one) for entry, one in zip(entries(*"123456789"), said, strict=False)
+        ]
+        for outcome in {name for one in said for name in one}:
+            chosen, skipped = labels.choose(items, outcome, uncertain)
+            assert {item.label for item in chosen} <= set(labels.outcome_classes(outcome))
+            left = sum(int(skip.reason.split()[1]) for skip in skipped)
+            assert len(chosen) + left == len(items)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from medtl.cohorts import library
+from medtl.cohorts.originals import Originals
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import BadInput, MedtlError, NotFound
 from medtl.vocabulary import PARTS, Cohort
@@ -36,7 +37,7 @@ def test_class_folders_become_a_cohort_that_loads_as_it_was(ws, folders):
     assert library.load(ws, cohort.id) == cohort
     assert {len(getattr(cohort.split, part)) for part in PARTS} == {12, 4}
     first = cohort.cases[0]
-    assert (ws.cohort(cohort.id) / first.at).read_bytes() == (root / first.name).read_bytes()
+    assert Originals(ws.cohort(cohort.id)).read(first.at) == (root / first.name).read_bytes()
     assert Pixels(ws.cohort(cohort.id)).image(first.id).shape == (24, 32)
     assert left_over(ws) == []
 
@@ -61,15 +62,15 @@ def test_one_bad_file_is_named_and_stops_nobody(ws, folders):
     (root / "benign/empty.png").write_bytes(b"")
     (root / "malignant/cut.png").write_bytes((root / "malignant/0.png").read_bytes()[:200])
     (root / "notes.txt").write_text("x")
-    cohort = library.add(ws, root)
+    heard = []
+    cohort = library.add(ws, root, on_skipped=heard.append)
     assert cohort.counts == TWO
-    assert {skip.file for skip in cohort.skipped} == {
-        "benign/text.png",
-        "benign/empty.png",
-        "malignant/cut.png",
-        "notes.txt",
-    }
-    assert all(skip.reason and skip.advice for skip in cohort.skipped)
+    names = {"benign/text.png", "benign/empty.png", "malignant/cut.png", "notes.txt"}
+    assert {skip.file for skip in heard} == names, "whoever brings the files is told by their own names"
+    assert all(skip.reason and skip.advice for skip in heard)
+    assert [skip.reason for skip in cohort.skipped] == [skip.reason for skip in heard]
+    kept = library.add(ws, root, file_names="kept")
+    assert {skip.file for skip in kept.skipped} == names
 
 
 def test_progress_counts_every_file(ws, folders):
@@ -121,7 +122,7 @@ def test_the_preamble_of_a_dicom_file_is_stored_as_zeros(ws, folders, dicom):
     (root / "a/x.dcm").write_bytes(b"MZ evil".ljust(128, b"!") + dicom()[128:])
     cohort = library.add(ws, root)
     (stored,) = [case for case in cohort.cases if case.name == "a/x.dcm"]
-    assert (ws.cohort(cohort.id) / stored.at).read_bytes()[:132] == bytes(128) + b"DICM"
+    assert Originals(ws.cohort(cohort.id)).read(stored.at)[:132] == bytes(128) + b"DICM"
 
 
 def test_excluding_a_finding_drops_its_cases_and_judges_again(ws, folders):
@@ -131,8 +132,9 @@ def test_excluding_a_finding_drops_its_cases_and_judges_again(ws, folders):
     mended = library.add(ws, root, exclude_findings=["label-conflict"])
     assert mended.counts == {"benign": 11, "malignant": 8}
     assert mended.blocks == ()
-    originals = {path.name for path in (ws.cohort(mended.id) / "originals").iterdir()}
-    assert originals == {case.at.split("/")[1] for case in mended.cases}
+    originals = Originals(ws.cohort(mended.id))
+    assert set(originals.spans) == {case.at for case in mended.cases}
+    assert sum(path.stat().st_size for path in originals.files()) == sum(size for *_, size in originals.spans.values())
 
 
 def test_one_class_or_too_few_are_stored_and_blocked(ws, folders):
@@ -145,7 +147,7 @@ def test_hostile_names_are_kept_as_text(ws, folders):
     root = folders({"<script>alert(1)</script>"[:9]: 6, "=cmd|' !A0": 6}, name="{n}\u202e<b>.png")
     cohort = library.add(ws, root)
     assert set(cohort.classes) == {"<script>a", "=cmd|' !A0"}
-    assert all("\u202e" not in case.name and case.at.startswith("originals/") for case in cohort.cases)
+    assert all("\u202e" not in case.name and case.at.startswith(case.sha256) for case in cohort.cases)
     stored = [path.relative_to(ws.home).as_posix() for path in ws.cohort(cohort.id).rglob("*")]
     assert not any("script" in path or "cmd" in path for path in stored)
 
@@ -231,8 +233,9 @@ def test_an_edit_is_a_new_version_and_the_old_one_stays(ws, folders):
 def test_versions_share_their_files(ws, folders):
     old = library.add(ws, folders(TWO))
     new = library.edit(ws, old.id, exclude=[old.cases[0].id])
-    for at in ("pixels.bin", new.cases[3].at):
-        assert (ws.cohort(old.id) / at).stat().st_ino == (ws.cohort(new.id) / at).stat().st_ino
+    packs = [path.name for path in Originals(ws.cohort(old.id)).files()]
+    for name in ("pixels.bin", *packs):
+        assert (ws.cohort(old.id) / name).stat().st_ino == (ws.cohort(new.id) / name).stat().st_ino
     assert library.delete(ws, old.id) < library.delete(ws, new.id)
 
 

@@ -18,6 +18,13 @@ def test_suffix(text, suffix):
 
 
 @pytest.mark.parametrize(
+    ("text", "suffix"), [("a/b.NII.GZ", ".nii.gz"), ("b.nii", ".nii"), ("b.tar.gz", ".gz"), (".nii.gz", ".gz")]
+)
+def test_a_packed_volume_has_one_suffix(text, suffix):
+    assert names.suffix(text) == suffix
+
+
+@pytest.mark.parametrize(
     ("text", "part"), [("Train", "train"), ("VALID", "tune"), ("test_set", "test"), ("benign", "")]
 )
 def test_parts_are_known_by_many_names(text, part):

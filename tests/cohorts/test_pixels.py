@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from medtl.cohorts import limits
-from medtl.cohorts.pixels import Pixels, PixelWriter, as_model_sees, prepare, shrunk, stretched
+from medtl.cohorts.pixels import Pixels, PixelWriter, Shard, as_model_sees, assemble, prepare, shrunk, stretched
 from medtl.errors import MedtlError, NotFound
 from medtl.vocabulary import InputSpec
 
@@ -10,10 +10,13 @@ from medtl.vocabulary import InputSpec
 @pytest.fixture
 def stored(tmp_path, noise):
     pictures = {"grey": noise(1, (40, 60)), "colour": noise(2, (50, 30, 3)), "large": noise(3, (700, 1100))}
-    writer = PixelWriter(tmp_path)
-    for id, picture in pictures.items():
-        writer.add(id, prepare(picture))
-    writer.close()
+    shards = []
+    for name, ids in {"shard-0": ["grey", "colour"], "shard-1": ["large"]}.items():
+        writer = PixelWriter(tmp_path / name)
+        shards.append(Shard(tmp_path / name, {id: writer.add(prepare(pictures[id])) for id in ids}))
+        writer.close()
+    assemble(tmp_path, shards)
+    assert not list(tmp_path.glob("shard-*"))
     return Pixels(tmp_path), pictures
 
 

@@ -136,3 +136,56 @@ def test_an_edit_that_empties_a_part_of_a_class_is_mended():
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_very_few_cases_are_split_as_well_as_can_be(count):
     assert len(splits.make(singles({"a": count})).part_of()) == count
+
+
+def test_in_a_thousand_random_cohorts_no_patient_and_no_clip_is_ever_in_two_parts():
+    """Patients, clips, copies, near copies, given parts, several labels, earlier versions: all at once."""
+    for seed in range(1000):
+        draw = random.Random(seed)
+        n = draw.randint(12, 50)
+        cases = [
+            Case(
+                f"c{k}",
+                f"c{k}.png",
+                draw.choice("abc"),
+                "",
+                f"c{k}",
+                draw.choice([None, f"p{draw.randint(0, n // 3)}"]),
+                draw.choice(["", "", "train", "tune", "test"]) if seed % 3 else "",
+                group=draw.choice(["", f"g{draw.randint(0, n // 4)}"]),
+                labels={label: draw.choice([0, 1, -1]) for label in "xyz"} if seed % 5 == 0 else {},
+            )
+            for k in range(n)
+        ]
+        pairs = [tuple(sorted(draw.sample([one.id for one in cases], 2))) for _ in range(draw.randint(0, 6))]
+        before = {one.id: draw.choice(PARTS) for one in cases} if seed % 7 == 0 else None
+        split = splits.make(cases, pairs[:2], pairs[2:], seed, before)
+        assert sorted(split.part_of()) == sorted(one.id for one in cases)
+        assert split.patients_shared == 0
+        for key in (lambda one: one.patient, lambda one: one.group or None):
+            found = parts_of(cases, split, key)
+            found.pop(None, None)
+            assert all(len(parts) == 1 for parts in found.values()), seed
+
+
+def test_with_several_labels_every_finding_is_in_every_part_in_its_share():
+    draw = random.Random(3)
+    rates = {"oedema": 0.3, "effusion": 0.5, "fracture": 0.04}
+    cases = [
+        Case(
+            f"c{k}",
+            "",
+            "",
+            "",
+            f"c{k}",
+            f"p{k // 2}",
+            labels={f: int(draw.random() < rate) for f, rate in rates.items()},
+        )
+        for k in range(600)
+    ]
+    part_of = splits.make(cases).part_of()
+    for finding in (*rates, None):
+        mine = [one for one in cases if (one.labels[finding] if finding else not any(one.labels.values()))]
+        counts = Counter(part_of[one.id] for one in mine)
+        for part, share in splits.SHARES.items():
+            assert abs(counts[part] / len(mine) - share) < 0.06, (finding, counts)

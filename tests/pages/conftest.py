@@ -50,6 +50,7 @@ def open_page() -> Callable[..., AppTest]:
 
     def opened(page: str, **query: str) -> AppTest:
         at = AppTest.from_file(str(APP), default_timeout=30)
+        at.session_state["begun-anew"] = True  # AppTest takes the page for another one after a rerun
         for key, value in query.items():
             at.query_params[key] = value
         at.run()

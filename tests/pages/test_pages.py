@@ -101,7 +101,7 @@ def test_strategy_says_what_is_missing_instead_of_starting(ws: Workspace, tmp_pa
     healthy(at)
     start = next(b for b in at.button if b.label.startswith("Start"))
     assert start.disabled
-    assert "identical" in words_on(at)
+    assert "identical" in words_on(at).lower()
 
 
 def test_train_says_why_a_run_failed_without_a_traceback(ws: Workspace, cohort: Cohort, open_page: Open) -> None:

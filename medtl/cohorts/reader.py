@@ -1,0 +1,235 @@
+"""The process that opens files nobody has vouched for: `python -m medtl.cohorts.reader FD`, started by `reading` only.
+
+It has a memory limit and an alarm clock, never loads torch, and answers on the given descriptor: one JSON line a file
+(or a sign of life between the pictures of a file). Three desks: `keep` reads a file into a cohort, `show` hands one
+picture over, `blank` blacks out rectangles. What it says of a patient it says in codes.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import resource
+import signal
+import sys
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from medtl.cohorts import archive, deidentify, images, limits
+from medtl.cohorts.images import SUFFIXES, Decoded, Picture
+from medtl.cohorts.originals import PACK, PackWriter, Span
+from medtl.cohorts.pixels import PixelWriter, prepare, shrunk
+from medtl.cohorts.pseudonyms import Pseudonyms
+from medtl.errors import BadInput
+from medtl.vocabulary import Reading
+
+Message = dict[str, Any]
+TOO_MUCH = BadInput("Reading it needs more memory than one file may take.", "Save it smaller and add it again.")
+
+
+def main(answers: int) -> None:
+    _limit()
+    setup = json.loads(sys.stdin.readline())
+    with os.fdopen(answers, "wb") as out:
+
+        def say(message: Message, payload: bytes = b"") -> None:
+            signal.alarm(_alarm())  # should the parent be gone while we hang, we end by ourselves
+            out.write(json.dumps(message).encode() + b"\n" + payload)
+            out.flush()
+
+        desk = DESKS[setup["desk"]](setup, say)
+        say({"ready": True})
+        for line in sys.stdin:
+            job = json.loads(line)
+            say(*_done(desk, job))
+
+
+def _done(desk: "Desk", job: Message) -> tuple[Message, bytes]:
+    try:
+        answer, payload = desk(job)
+    except (BadInput, MemoryError) as error:
+        wrong = error if isinstance(error, BadInput) else TOO_MUCH
+        answer, payload = {"skipped": [wrong.message, wrong.advice]}, b""
+    return {"job": job["job"], **answer}, payload
+
+
+def _limit() -> None:
+    """What an attacker's file may cost at most. Some systems know no such limit; the clock holds there too."""
+    with contextlib.suppress(OSError, ValueError):
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (limits.PARSE_MEMORY, hard))
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of the memory would hold pictures and names
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def _alarm() -> int:
+    return int(3 * limits.PARSE_SECONDS)
+
+
+def _bytes(job: Message) -> bytes:
+    if job.get("span"):
+        start, size = job["span"]
+        with Path(job["path"]).open("rb") as file:
+            file.seek(start)
+            return file.read(size)
+    if job.get("member") is None:
+        return images.read_bytes(Path(job["path"]))
+    opened = _zip(job["path"])
+    return archive.read_member(opened, opened.infolist()[job["member"]])
+
+
+@cache
+def _zip(path: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+# ---- keep: a file into a cohort -------------------------------------------------------------------------------------
+
+
+class Keep:
+    """Decodes, cleans and stores: the picture into this process's shard, the cleaned original into its pack."""
+
+    def __init__(self, setup: Message, say: Callable[[Message], None]) -> None:
+        self.say = say
+        folder = Path(setup["folder"])
+        self.writer = PixelWriter(folder / setup["shard"])
+        self.originals = PackWriter(folder / PACK.format(setup["shard"]))
+        self.reading = Reading(**setup["reading"])
+        self.keep_key = bool(setup["keep_key"])
+        self.pseudonyms = Pseudonyms(bytes.fromhex(setup["salt"]), names=setup["names"], keep_key=self.keep_key)
+        self.told = 0  # rows of the key that the parent knows already
+
+    def __call__(self, job: Message) -> tuple[Message, bytes]:
+        data = _bytes(job)
+        sha256 = hashlib.sha256(data).hexdigest()
+        cases: list[Message] = []
+        spans: dict[str, Span] = {}
+        cleaned: deidentify.Cleaned | None = None
+        for decoded in images.read_all(data, job["name"], self.reading):
+            if cases:
+                self.say({"alive": True})
+            else:
+                cleaned = self._cleaned(data, decoded)
+            cases.append(self._case(decoded, sha256))
+            if cleaned is None:
+                cases[-1]["at"] = self._store(_png(decoded.pixels), ".png", spans)
+        if not cases:
+            raise BadInput("There is no picture in the file.", "Leave it out.")
+        if cleaned is not None:
+            at = self._store(cleaned.data, SUFFIXES[cases[0]["facts"]["format"]][0], spans, sha256)
+            for case in cases:
+                case["at"] = at
+        self.writer.flush()
+        self.originals.flush()
+        removed = [list(row) for row in cleaned.removed] if cleaned else []
+        return {"sha256": sha256, "cases": cases, "originals": spans, "removed": removed, "key": self._key()}, b""
+
+    def _cleaned(self, data: bytes, decoded: Decoded) -> "deidentify.Cleaned | None":
+        """None when the file cannot be rewritten without what names somebody: then only its picture is kept."""
+        try:
+            kind = str(decoded.facts["format"])
+            return deidentify.clean(data, kind, self.pseudonyms, patient=decoded.identity.patient)
+        except BadInput:
+            return None
+
+    def _case(self, decoded: Decoded, sha256: str) -> Message:
+        identity = decoded.identity
+        facts = dict(decoded.facts)
+        if identity.institution:
+            facts["site"] = self.pseudonyms.site(identity.institution)
+        group = f"g-{sha256[:10]}" if decoded.group == "file" else self.pseudonyms.group(decoded.group)
+        return {
+            "facts": {key: value for key, value in facts.items() if value not in (None, "")},
+            "patient": self.pseudonyms.patient(identity.patient),
+            "group": group if decoded.group else "",
+            "frame": decoded.frame,
+            "date": identity.date,
+            "row": self.writer.add(prepare(decoded.pixels)),
+        }
+
+    def _store(self, data: bytes, suffix: str, spans: dict[str, Span], name: str = "") -> str:
+        at = f"{name or hashlib.sha256(data).hexdigest()}{suffix}"
+        spans[at] = self.originals.add(at, data)
+        return at
+
+    def _key(self) -> list[list[str]]:
+        if not self.keep_key:
+            return []
+        rows = [list(row) for row in self.pseudonyms.key[self.told :]]
+        self.told += len(rows)
+        return rows
+
+
+# ---- show: one picture for somebody who asks ------------------------------------------------------------------------
+
+
+class Show:
+    """One picture of a file, as a cohort would keep it; the pixels follow the line."""
+
+    def __init__(self, setup: Message, say: Callable[[Message], None]) -> None:
+        self.reading = Reading(**setup["reading"])
+
+    def __call__(self, job: Message) -> tuple[Message, bytes]:
+        decoded = images.read(_bytes(job), job["name"], self.reading)
+        picture = decoded.pixels if job.get("full") else shrunk(decoded.pixels)
+        facts = {key: value for key, value in decoded.facts.items() if value not in (None, "")}
+        answer = {"shape": list(picture.shape), "facts": facts, "bytes": picture.size}
+        return answer, np.ascontiguousarray(picture).tobytes()
+
+
+# ---- blank: rectangles of stored originals --------------------------------------------------------------------------
+
+
+class Blanked:
+    """Blacks out rectangles of an original and stores the picture, without loss, under its own hash."""
+
+    def __init__(self, setup: Message, say: Callable[[Message], None]) -> None:
+        folder = Path(setup["folder"])
+        self.writer = PixelWriter(folder / setup["shard"])
+        self.originals = PackWriter(folder / PACK.format(setup["shard"]))
+        self.reading = Reading(**setup["reading"])
+
+    def __call__(self, job: Message) -> tuple[Message, bytes]:
+        wanted = job["frame"]
+        for decoded in images.read_all(_bytes(job), job["name"], self.reading):
+            if decoded.frame == wanted:
+                pixels = blanked(decoded.pixels, job["boxes"])
+                data = _png(pixels)
+                at = f"{hashlib.sha256(data).hexdigest()}.png"
+                span = self.originals.add(at, data)
+                row = self.writer.add(prepare(pixels))
+                self.writer.flush()
+                self.originals.flush()
+                return {"at": at, "row": row, "originals": {at: span}}, b""
+        raise BadInput("The original no longer holds this picture.", "Add the images again.")
+
+
+def blanked(picture: Picture, boxes: list[list[float]]) -> Picture:
+    """A copy with black rectangles; boxes are (left, top, right, bottom) as shares, rounded outwards."""
+    found = picture.copy()
+    height, width = found.shape[:2]
+    for left, top, right, bottom in boxes:
+        rows = slice(int(np.floor(top * height)), int(np.ceil(bottom * height)))
+        found[rows, int(np.floor(left * width)) : int(np.ceil(right * width))] = 0
+    return found
+
+
+def _png(pixels: Picture) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG", compress_level=3)
+    return out.getvalue()
+
+
+Desk = Callable[[Message], tuple[Message, bytes]]
+DESKS: dict[str, Callable[[Message, Callable[[Message], None]], Desk]] = {"keep": Keep, "show": Show, "blank": Blanked}
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

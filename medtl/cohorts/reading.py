@@ -1,0 +1,248 @@
+"""Starts the processes that open untrusted files (`reader`), hands them work, and outlives them.
+
+A file at which a process hangs or dies is named and skipped, and the rest goes on with a new process. It parses nothing
+that came from outside except the JSON of those processes, and knows nothing of cohorts.
+"""
+
+import json
+import os
+import queue
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medtl.cohorts import limits
+from medtl.cohorts.archive import Place
+from medtl.cohorts.images import Picture
+from medtl.errors import BadInput, MedtlError
+from medtl.vocabulary import Reading
+from medtl.workspace import PROJECT
+
+Job = dict[str, Any]
+Answer = dict[str, Any]
+
+MOST = 4  # processes
+TOGETHER = 16  # files handed over at once; small ones take less time than asking does
+START_SECONDS = 90.0  # to load numpy and Pillow on a busy computer
+HUNG = ("It could not be read in {:.0f} seconds.", "Export it again, or leave it out.")
+DIED = ("The program that reads it came to a sudden end at this file.", "Export it again, or leave it out.")
+
+
+def job(number: int, name: str, place: Place, **more: Any) -> Job:
+    return {"job": number, "name": name, "path": place.path, "member": place.member, "span": place.span, **more}
+
+
+def answers(setup: Mapping[str, Any], jobs: Sequence[Job], shard: Callable[[], str]) -> Iterator[Answer]:
+    """One answer for each job, in no order; `shard()` names a new file for each process that is started.
+
+    An answer is what the desk said, with "shard" added, or {"job", "skipped": [reason, advice]}.
+    """
+    count = max(1, min(MOST, os.cpu_count() or 1, -(-len(jobs) // TOGETHER)))
+    waiting = iter(jobs)
+    lock = threading.Lock()
+    found: queue.Queue[Answer | BaseException | None] = queue.Queue(maxsize=4 * TOGETHER)
+    stop = threading.Event()
+
+    def take() -> list[Job]:
+        with lock:
+            return [] if stop.is_set() else list(islice(waiting, TOGETHER))
+
+    def work() -> None:
+        crew = _Crew(setup, shard, stop)
+        try:
+            while handful := take():
+                for answer in crew.answers(handful):
+                    found.put(answer)
+        except BaseException as error:  # noqa: BLE001 - carried over to the thread that waits
+            found.put(error)
+        finally:
+            crew.dismiss()
+            found.put(None)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield from _until_all_are_done(found, count)
+    finally:
+        stop.set()
+        while any(thread.is_alive() for thread in threads):
+            with suppress(queue.Empty):
+                found.get(timeout=0.05)
+
+
+def _until_all_are_done(found: "queue.Queue[Answer | BaseException | None]", count: int) -> Iterator[Answer]:
+    while count:
+        answer = found.get()
+        if answer is None:
+            count -= 1
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            yield answer
+
+
+class Shower:
+    """Pictures of single files, read by one process that stays warm."""
+
+    def __init__(self, reading: Reading = Reading()) -> None:
+        self._crew = _Crew({"desk": "show", "reading": asdict(reading)}, lambda: "", threading.Event())
+
+    def picture(self, at: Path | Place, name: str = "", full: bool = False) -> tuple[Picture, dict[str, Any]]:
+        """uint8 (H, W) or (H, W, 3), longer side at most 512 unless `full`, and facts. BadInput as `images.read`."""
+        place = at if isinstance(at, Place) else Place(str(at.resolve()))
+        (answer,) = self._crew.answers([job(0, name or Path(place.path).name, place, full=full)])
+        if "skipped" in answer:
+            raise BadInput(*answer["skipped"])
+        flat = np.frombuffer(answer["payload"], np.uint8)
+        return flat.reshape(answer["shape"]).copy(), answer["facts"]
+
+    def close(self) -> None:
+        self._crew.dismiss()
+
+
+@contextmanager
+def shower(reading: Reading = Reading()) -> Iterator[Shower]:
+    desk = Shower(reading)
+    try:
+        yield desk
+    finally:
+        desk.close()
+
+
+class _Crew:
+    """One process at a time, replaced when a file has cost it its life."""
+
+    def __init__(self, setup: Mapping[str, Any], shard: Callable[[], str], stop: threading.Event) -> None:
+        self.setup = setup
+        self.shard = shard
+        self.stop = stop
+        self.child: _Child | None = None
+
+    def answers(self, jobs: Iterable[Job]) -> Iterator[Answer]:
+        left = deque(jobs)
+        while left and not self.stop.is_set():
+            if self.child is None:
+                self.child = _Child({**self.setup, "shard": self.shard()})
+            asked = list(left)
+            self.child.ask(asked)
+            for _ in asked:
+                try:
+                    answer = self.child.answer(self.stop)
+                except _Lost as lost:
+                    self.dismiss()
+                    if not self.stop.is_set():
+                        yield {"job": left.popleft()["job"], "skipped": list(lost.says)}
+                    break
+                left.popleft()
+                yield answer
+
+    def dismiss(self) -> None:
+        if self.child is not None:
+            self.child.end()
+            self.child = None
+
+
+class _Lost(Exception):
+    """The process hangs or is gone; `says` are reason and advice for the file it was at."""
+
+    def __init__(self, says: tuple[str, str]) -> None:
+        super().__init__(says[0])
+        self.says = says
+
+
+class _Child:
+    """A reading process and the pipe it answers on."""
+
+    def __init__(self, setup: Mapping[str, Any]) -> None:
+        self.shard = setup["shard"]
+        mine, its = os.pipe()
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "medtl.cohorts.reader", str(its)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,  # decoders print what they like; it may quote a file
+                stderr=subprocess.DEVNULL,
+                pass_fds=[its],
+                cwd=PROJECT,
+                env={**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")},
+            )
+        finally:
+            os.close(its)
+        self.pipe = mine
+        self.rest = b""
+        self._tell(setup)
+        try:
+            self._line(START_SECONDS, threading.Event())
+        except _Lost as lost:
+            self.end()
+            raise MedtlError(
+                "The program that reads images does not start.", "Run `python -m medtl doctor` to see what is missing."
+            ) from lost
+
+    def ask(self, jobs: Sequence[Job]) -> None:
+        for one in jobs:
+            self._tell(one)
+
+    def answer(self, stop: threading.Event) -> Answer:
+        """The next answer; signs of life between the pictures of a file start the clock anew."""
+        while True:
+            said: Answer = json.loads(self._line(limits.PARSE_SECONDS, stop))
+            if "alive" in said:
+                continue
+            if size := said.get("bytes"):
+                said["payload"] = self._exactly(size, stop)
+            return {**said, "shard": self.shard}
+
+    def end(self) -> None:
+        with suppress(OSError):
+            self.process.kill()
+        self.process.wait()
+        if self.process.stdin:
+            with suppress(OSError):
+                self.process.stdin.close()
+        with suppress(OSError):
+            os.close(self.pipe)
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        assert self.process.stdin is not None
+        with suppress(OSError):  # it is gone; the missing answer tells
+            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+            self.process.stdin.flush()
+
+    def _line(self, seconds: float, stop: threading.Event) -> bytes:
+        until = time.monotonic() + seconds
+        while b"\n" not in self.rest:
+            self._more(until, seconds, stop)
+        line, _, self.rest = self.rest.partition(b"\n")
+        return line
+
+    def _exactly(self, size: int, stop: threading.Event) -> bytes:
+        until = time.monotonic() + limits.PARSE_SECONDS
+        while len(self.rest) < size:
+            self._more(until, limits.PARSE_SECONDS, stop)
+        data, self.rest = self.rest[:size], self.rest[size:]
+        return data
+
+    def _more(self, until: float, seconds: float, stop: threading.Event) -> None:
+        while True:
+            left = until - time.monotonic()
+            if left <= 0 or stop.is_set():
+                raise _Lost((HUNG[0].format(seconds), HUNG[1]))
+            if select.select([self.pipe], [], [], min(left, 0.5))[0]:
+                break
+        data = os.read(self.pipe, 1 << 20)
+        if not data:
+            raise _Lost(DIED)
+        self.rest += data

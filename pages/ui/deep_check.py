@@ -1,0 +1,88 @@
+"""Looking deeper with a network: start it, follow it, and say how it went; what it found stands among the findings."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from medtl.cohorts import importing
+from medtl.errors import MedtlError
+from medtl.vocabulary import Cohort, Source
+from pages.ui import cards, following, shelf, show, words
+from pages.ui.escape import md, plain
+
+QUERY = "checking"
+SAYS = (
+    "A network looks at every image and names labels that may be wrong, images that look alike to it or unlike the "
+    "rest, and writing in the picture. It changes nothing; you decide."
+)
+
+
+def panel(cohort: Cohort) -> None:
+    """One line when it was done, a button when not, a bar while it runs."""
+    if QUERY in st.query_params:
+        _follow(cohort)
+        return
+    done = shelf.checkup(cohort)
+    title = f"Looked deeper with {md(shelf.source_title(done.source))}, {words.day(done.at)}" if done else "Look deeper"
+    with st.expander(title, icon=":material/travel_explore:", key=f"deep-{cohort.id}", on_change="rerun") as box:
+        if box.open:
+            for note in done.notes if done else ():
+                st.caption(f":material/info: {md(note)}")
+            _ask(cohort, again=done is not None)
+
+
+def _ask(cohort: Cohort, again: bool) -> None:
+    st.caption(SAYS)
+    here = [source for source in shelf.sources() if source.available and source.on_disk]
+    if not here:
+        st.caption("No pretrained network lies on this computer yet; add one on the page Source.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        source: Source = st.selectbox("With the eyes of", here, format_func=lambda s: plain(s.title), key="deep-source")
+        text = st.toggle("Look for writing, too", value=True, key="deep-text", help="Reads the picture for letters.")
+        takes = cards.takes(cohort.id, source.id, "linear-probe")
+        more = ", and some for the writing" if text else ""
+        if st.button(
+            f"Look deeper ({takes}{more})" if takes else "Look deeper",
+            type="primary",
+            icon=":material/travel_explore:",
+            key="deep-start",
+        ):
+            folder = importing.start_check(shelf.workspace(), cohort.id, source.id, text)
+            st.query_params[QUERY] = folder.name
+            st.rerun()
+    if again:
+        st.caption("Looking again replaces what was found before.")
+
+
+def _follow(cohort: Cohort) -> None:
+    try:
+        folder = following.folder(st.query_params[QUERY])
+    except MedtlError as wrong:
+        show.error(wrong)
+        _end(None)
+        return
+    status = importing.import_status(folder)
+    if status.state == "running":
+        with st.container(border=True):
+            st.markdown(":material/travel_explore: **Looking deeper**")
+            following.bar(str(folder), "Looked at", "images")
+            if st.button("Stop", icon=":material/stop:"):
+                _end(folder)
+    elif status.state == "done":
+        importing.clear(folder)
+        del st.query_params[QUERY]
+        shelf.forget()
+        show.later("Looked deeper; what was found stands above.", ":material/travel_explore:")
+        st.rerun()
+    else:
+        show.error(MedtlError(status.message or "The check ended without a word.", status.advice or "Start it again."))
+        if st.button("Close", icon=":material/close:"):
+            _end(folder)
+
+
+def _end(folder: Path | None) -> None:
+    if folder:
+        importing.clear(folder)
+    del st.query_params[QUERY]
+    st.rerun()

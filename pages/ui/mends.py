@@ -29,8 +29,7 @@ def draw(cohort: Cohort, finding: Finding, key: str) -> None:
 def conflict(cohort: Cohort, finding: Finding, key: str) -> None:
     """The two pictures next to one another with their labels: which is right?"""
     if cohort.task == "multi-label":
-        st.caption("Several findings an image: choose first which one is to be learned, under “This cohort”.")
-        look_at(cohort, finding, key)
+        _one_outcome_first(cohort, finding, key)
         return
     together = _groups(cohort, finding)
     choices: dict[str, str] = st.session_state.setdefault(f"{key}-choices", {})
@@ -164,6 +163,9 @@ def _ticked_out(cohort: Cohort, ticked: Sequence[str], key: str) -> None:
 
 def wrong_labels(cohort: Cohort, finding: Finding, key: str) -> None:
     """One decision a case, kept in the draft at once: the network's suggestion is a reason to look, and no more."""
+    if cohort.task == "multi-label":
+        _one_outcome_first(cohort, finding, key)
+        return
     checkup, draft = shelf.checkup(cohort), mending.draft(cohort)
     suspects = checkup.suspects if checkup else ()
     open_ones = [one for one in suspects if one.case not in draft.seen]
@@ -358,6 +360,11 @@ def _side_by_side(
                     beneath(cases[id])
 
 
+def _one_outcome_first(cohort: Cohort, finding: Finding, key: str) -> None:
+    st.caption("Several findings an image: to change labels, choose under “This cohort” which one is to be learned.")
+    look_at(cohort, finding, key)
+
+
 def _groups(cohort: Cohort, finding: Finding) -> list[groups.Group]:
     pixels = shelf.pixels(cohort.id)
     prints = {id: stored.fingerprint for id, stored in pixels.stored.items()}
@@ -377,7 +384,7 @@ def _turn(together: Sequence[groups.Group], key: str) -> None:
 
 def _cases(cohort: Cohort, finding: Finding) -> list[Case]:
     cases = shelf.by_id(cohort)
-    return [cases[id] for id in finding.cases if id in cases]
+    return [cases[id] for id in dict.fromkeys(finding.cases) if id in cases]
 
 
 def _label(case: Case) -> str:

@@ -252,7 +252,7 @@ def _outcome(answer: dict[str, object]) -> str:
 
 
 def near() -> None:
-    from medtl.cohorts.likeness import near_copies
+    from medtl.cohorts.findings.likeness import near_copies
 
     print("\n| thumbnails | pairs planted | found | seconds | wanted |\n|---|---|---|---|---|")
     rng = np.random.default_rng(0)

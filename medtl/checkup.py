@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medtl.cohorts import checks, splits
 from medtl.cohorts import library as cohorts
+from medtl.cohorts import splits
+from medtl.cohorts.findings import checks
 from medtl.cohorts.judging import looked_at
 from medtl.cohorts.originals import Originals
 from medtl.cohorts.pixels import Pixels

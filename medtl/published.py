@@ -2,7 +2,7 @@
 
 The package is loaded in a process of its own, as it brings torch along. It checks the MD5 of what it fetched; a file
 appears in the workspace's folder published/ whole or not at all. What the sets are is known without it
-(`medtl.cohorts.medmnist_sets`). This module makes no cohort of them.
+(`medtl.cohorts.labelling.medmnist_sets`). This module makes no cohort of them.
 """
 
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from medtl.cohorts.medmnist_sets import RECORD, SETS, SIZES, PublishedSet
+from medtl.cohorts.labelling.medmnist_sets import RECORD, SETS, SIZES, PublishedSet
 from medtl.errors import BadInput, MedtlError, NotFound, NotReady
 from medtl.workspace import Workspace
 

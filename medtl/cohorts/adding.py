@@ -15,9 +15,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from medtl.cohorts import archive, checks, folders, labels, limits, npz, patients, reading
-from medtl.cohorts.images import read_bytes
+from medtl.cohorts import archive, folders, limits, patients, reading
+from medtl.cohorts.findings import checks
+from medtl.cohorts.formats.images import read_bytes
 from medtl.cohorts.judging import Wishes, identified, judged
+from medtl.cohorts.labelling import labels, npz
 from medtl.cohorts.names import shown
 from medtl.cohorts.originals import Span, write_index
 from medtl.cohorts.pixels import SHARD, Pixels, Row, Shard, assemble, find_near

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.cohorts.intervals import Z, wilson
+from medtl.cohorts.findings.intervals import Z, wilson
 from medtl.errors import BadInput
 from medtl.vocabulary import Estimate
 

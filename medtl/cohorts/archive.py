@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from medtl.cohorts import limits
-from medtl.cohorts.images import KIND_OF_SUFFIX, read_bytes, too_large
+from medtl.cohorts.formats.images import KIND_OF_SUFFIX, read_bytes, too_large
 from medtl.cohorts.names import ignored, part_named, path_key, shown, suffix
 from medtl.errors import BadInput, NotFound
 from medtl.vocabulary import Skipped

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from medtl.cohorts import checks, folders, originals, patients, reading
+from medtl.cohorts import folders, originals, patients, reading
+from medtl.cohorts.findings import checks
 from medtl.cohorts.judging import Wishes, identified, judged
-from medtl.cohorts.labels import class_name, outcome_of
+from medtl.cohorts.labelling.labels import class_name, outcome_of
 from medtl.cohorts.names import shown
 from medtl.cohorts.pixels import BIN, INDEX, SHARD, Pixels, Shard, assemble, carried_over, find_near
 from medtl.cohorts.pseudonyms import Pseudonyms

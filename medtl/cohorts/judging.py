@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from medtl.cohorts import checks, splits
+from medtl.cohorts import splits
+from medtl.cohorts.findings import checks
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import BadInput
 from medtl.vocabulary import Case, Cohort, Finding, Split, Task

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from medtl.cohorts import limits
-from medtl.cohorts.images import Picture
-from medtl.cohorts.likeness import near_copies
-from medtl.cohorts.looks import Looks, measure
+from medtl.cohorts.findings.likeness import near_copies
+from medtl.cohorts.findings.looks import Looks, measure
+from medtl.cohorts.formats.images import Picture
 from medtl.cohorts.pool import in_order
 from medtl.errors import MedtlError, NotFound
 from medtl.vocabulary import InputSpec

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from medtl.cohorts import archive, deidentify, images, limits
-from medtl.cohorts.images import SUFFIXES, Decoded, Picture
+from medtl.cohorts import archive, deidentify, limits
+from medtl.cohorts.formats import images
+from medtl.cohorts.formats.images import SUFFIXES, Decoded, Picture
 from medtl.cohorts.originals import PACK, PackWriter, Span
 from medtl.cohorts.pixels import PixelWriter, prepare, shrunk
 from medtl.cohorts.pseudonyms import Pseudonyms

@@ -24,7 +24,7 @@ import numpy as np
 
 from medtl.cohorts import limits
 from medtl.cohorts.archive import Place
-from medtl.cohorts.images import Picture
+from medtl.cohorts.formats.images import Picture
 from medtl.errors import BadInput, MedtlError
 from medtl.vocabulary import Reading
 from medtl.workspace import PROJECT

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from medtl.cohorts.images import Picture
+from medtl.cohorts.formats.images import Picture
 from medtl.errors import NotReady
 
 Kind = Literal["marker", "text"]

@@ -14,7 +14,7 @@ BLOCK = 512  # rows of distances at a time: 20,000 cases need 40 MB
 FEWEST = 40  # cases; below this the neighbourhood of a case says little
 DIRECTIONS = 128
 COPY = 0.5  # of the distance to the tenth neighbour
-MIRRORED = 0.98  # correlation of thumbnails, as in medtl.cohorts.likeness
+MIRRORED = 0.98  # correlation of thumbnails, as in medtl.cohorts.findings.likeness
 STRANGER = 3.0  # robust standard deviations of the logarithm of the distance
 MOST_PAIRS = 2_000
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from medtl import published
 from medtl.cohorts import importing, limits
-from medtl.cohorts.images import KNOWN
+from medtl.cohorts.formats.images import KNOWN
 from medtl.errors import MedtlError
 from pages.ui import bring_options, coming_in, selection, shelf, show, upload, words
 from pages.ui.escape import md, plain

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from medtl.cohorts import checks, splits
-from medtl.cohorts.looks import Looks
+from medtl.cohorts import splits
+from medtl.cohorts.findings import checks
+from medtl.cohorts.findings.looks import Looks
 from medtl.vocabulary import Case, Finding
 
 USUAL = Looks(brightness=0.4, contrast=0.2, sharpness=0.3, dark=0.05, border=0.0, colour=0.0)

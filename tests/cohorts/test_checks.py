@@ -1,6 +1,7 @@
 import pytest
 
-from medtl.cohorts import checks, splits
+from medtl.cohorts import splits
+from medtl.cohorts.findings import checks
 from medtl.errors import BadInput
 from tests.cohorts.cases import alike, case, find, many
 

@@ -1,4 +1,4 @@
-from medtl.cohorts import copies
+from medtl.cohorts.findings import copies
 from tests.cohorts.cases import case, find, many
 
 SOUND = [*many("a", 200), *many("b", 200)]

@@ -1,6 +1,6 @@
 import pytest
 
-from medtl.cohorts import counts
+from medtl.cohorts.findings import counts
 from tests.cohorts.cases import case, find, many
 
 

@@ -6,9 +6,10 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
-from medtl.cohorts import dicom as reader
-from medtl.cohorts import images, limits, transfer
-from medtl.cohorts.images import NoImage, Unsupported
+from medtl.cohorts import limits
+from medtl.cohorts.formats import dicom as reader
+from medtl.cohorts.formats import images, transfer
+from medtl.cohorts.formats.images import NoImage, Unsupported
 from medtl.errors import BadInput
 from medtl.vocabulary import WINDOWS, Reading
 from tests.cohorts import made_dicom as made

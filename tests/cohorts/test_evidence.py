@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from medtl.cohorts.evidence import FOLDS, Question, Trial
+from medtl.cohorts.findings.evidence import FOLDS, Question, Trial
 
 
 def trial(truth, people=None, seed=0):

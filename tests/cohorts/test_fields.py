@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from medtl.cohorts.fields import BINS, LEVELS, UNKNOWN, recorded
+from medtl.cohorts.findings.fields import BINS, LEVELS, UNKNOWN, recorded
 from medtl.vocabulary import Case
 from tests.cohorts.cases import alike, case, many
 

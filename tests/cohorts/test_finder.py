@@ -1,7 +1,7 @@
 import random
 
 from medtl.cohorts.archive import Entry
-from medtl.cohorts.finder import DEPTH, Finder
+from medtl.cohorts.labelling.finder import DEPTH, Finder
 
 
 def tree(draw: random.Random, files: int = 60) -> list[Entry]:

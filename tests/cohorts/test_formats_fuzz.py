@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from medtl.cohorts import images
+from medtl.cohorts.formats import images
 from medtl.errors import BadInput
 from tests.cohorts import made_dicom as made
 

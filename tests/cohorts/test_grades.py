@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from medtl.cohorts.grades import in_order, plain
+from medtl.cohorts.labelling.grades import in_order, plain
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from medtl.cohorts import images, limits
+from medtl.cohorts import limits
+from medtl.cohorts.formats import images
 from medtl.errors import BadInput
 from medtl.vocabulary import Reading
 

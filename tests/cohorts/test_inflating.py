@@ -3,7 +3,8 @@ import zlib
 
 import pytest
 
-from medtl.cohorts import inflating, limits
+from medtl.cohorts import limits
+from medtl.cohorts.formats import inflating
 from medtl.errors import BadInput
 from tests.cohorts.made_dicom import deflated
 

@@ -1,6 +1,6 @@
 import pytest
 
-from medtl.cohorts import intervals
+from medtl.cohorts.findings import intervals
 from medtl.evaluation import intervals as elsewhere
 
 

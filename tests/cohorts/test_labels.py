@@ -3,8 +3,9 @@ import time
 
 import pytest
 
-from medtl.cohorts import labels, limits
+from medtl.cohorts import limits
 from medtl.cohorts.archive import Entry
+from medtl.cohorts.labelling import labels
 from medtl.errors import BadInput
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from medtl.cohorts import likeness
+from medtl.cohorts.findings import likeness
 
 
 def test_a_brighter_noisier_copy_is_found_and_strangers_are_not():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from medtl.cohorts.looks import Looks, measure
+from medtl.cohorts.findings.looks import Looks, measure
 
 
 def picture(shape: tuple[int, ...] = (224, 224), seed: int = 0) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydicom.pixels.processing import _expand_segmented_lut
 
-from medtl.cohorts import lookup
+from medtl.cohorts.formats import lookup
 from medtl.errors import BadInput
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medtl.cohorts import limits, medmnist_sets, npz
+from medtl.cohorts import limits
+from medtl.cohorts.labelling import medmnist_sets, npz
 from medtl.errors import BadInput
 
 RANDOM = np.random.default_rng(0)

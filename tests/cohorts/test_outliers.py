@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from medtl.cohorts import images, outliers
-from medtl.cohorts.looks import measure
+from medtl.cohorts.findings import outliers
+from medtl.cohorts.findings.looks import measure
+from medtl.cohorts.formats import images
 from tests.cohorts.cases import USUAL, alike, case, many
 
 CASES = many("a", 300)

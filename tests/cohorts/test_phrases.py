@@ -1,4 +1,4 @@
-from medtl.cohorts.phrases import counted, listed, percent, plural
+from medtl.cohorts.findings.phrases import counted, listed, percent, plural
 
 
 def test_lists_read_like_speech():

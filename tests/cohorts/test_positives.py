@@ -1,6 +1,6 @@
 import pytest
 
-from medtl.cohorts.positives import positive_class
+from medtl.cohorts.findings.positives import positive_class
 from medtl.errors import BadInput
 from tests.cohorts.cases import case, many
 

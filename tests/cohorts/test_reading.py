@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medtl.cohorts import images, limits, reading
+from medtl.cohorts import limits, reading
 from medtl.cohorts.archive import Place
+from medtl.cohorts.formats import images
 from medtl.cohorts.pixels import Pixels, Shard, assemble
 from medtl.errors import BadInput
 from medtl.vocabulary import Reading

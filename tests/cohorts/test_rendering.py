@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from pydicom.pixels.processing import apply_windowing
 
-from medtl.cohorts.images import grey_if_equal
-from medtl.cohorts.lookup import Table
-from medtl.cohorts.rendering import Palette, Rendering, Rescale, Window, eight_bits
+from medtl.cohorts.formats.images import grey_if_equal
+from medtl.cohorts.formats.lookup import Table
+from medtl.cohorts.formats.rendering import Palette, Rendering, Rescale, Window, eight_bits
 from tests.cohorts.made_dicom import dataset
 
 VALUES = np.arange(-2000, 3000, 7, dtype=np.int16).reshape(-1, 5)

@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medtl.cohorts import shortcuts
-from medtl.cohorts.looks import Looks
+from medtl.cohorts.findings import shortcuts
+from medtl.cohorts.findings.looks import Looks
 from medtl.vocabulary import Case
 from tests.cohorts.cases import alike, case
 

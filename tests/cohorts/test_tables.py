@@ -2,7 +2,8 @@ import tracemalloc
 
 import pytest
 
-from medtl.cohorts import facts, limits, tables
+from medtl.cohorts import limits
+from medtl.cohorts.labelling import facts, tables
 from medtl.errors import BadInput
 
 

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
-from medtl.cohorts import patients, splits, together
+from medtl.cohorts import patients, splits
+from medtl.cohorts.findings import together
 from tests.cohorts.cases import case, find, many
 
 SOUND = [*many("a", 200), *many("b", 200)]

@@ -6,8 +6,9 @@ import numpy as np
 import pydicom.filereader
 import pytest
 
-from medtl.cohorts import limits, transfer
-from medtl.cohorts.images import Unsupported
+from medtl.cohorts import limits
+from medtl.cohorts.formats import transfer
+from medtl.cohorts.formats.images import Unsupported
 from medtl.errors import BadInput
 from tests.cohorts import made_dicom as made
 

@@ -4,8 +4,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from medtl.cohorts import images, limits, volumes
-from medtl.cohorts.images import Unsupported
+from medtl.cohorts import limits
+from medtl.cohorts.formats import images, volumes
+from medtl.cohorts.formats.images import Unsupported
 from medtl.errors import BadInput
 from medtl.vocabulary import WINDOWS, Reading
 from tests.cohorts.made_dicom import nifti

@@ -139,7 +139,7 @@ def test_what_the_deep_check_found_stands_among_the_findings_and_outlives_an_edi
 
 
 def test_every_finding_has_a_title_and_something_to_do(ws: Workspace) -> None:
-    from medtl.cohorts import checks
+    from medtl.cohorts.findings import checks
 
     known = {*checks.CODES, checkup.WRONG, checkup.ALIKE, checkup.UNLIKE, checkup.TEXT, checkup.MARKER}
     assert known <= set(findings.TITLES)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from medtl.cohorts.deidentify.attributes import Cleaning, plain, read_bytes
 from medtl.cohorts.deidentify.frames import blank_comments
 from medtl.cohorts.deidentify.raster import Touched
-from medtl.cohorts.inflating import inflated
+from medtl.cohorts.formats.inflating import inflated
 from medtl.cohorts.pseudonyms import Pseudonyms
 from medtl.errors import BadInput
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from medtl.cohorts.inflating import allowed, bomb, ungzipped
+from medtl.cohorts.formats.inflating import allowed, bomb, ungzipped
 from medtl.errors import BadInput
 
 Touched = tuple[tuple[str, str, str], ...]

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.cohorts.images import Picture
-from medtl.cohorts.lookup import Table
+from medtl.cohorts.formats.images import Picture
+from medtl.cohorts.formats.lookup import Table
 
 WindowFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 

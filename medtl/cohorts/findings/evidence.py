@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.cohorts.fields import Floats, Ints
+from medtl.cohorts.findings.fields import Floats, Ints
 
 FOLDS = 5
 SMOOTHING = 2.0  # cases of the usual mixture, added to every level, so that a rare one proves little

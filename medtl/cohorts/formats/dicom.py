@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
-from medtl.cohorts import limits, lookup, transfer
-from medtl.cohorts.images import (
+from medtl.cohorts import limits
+from medtl.cohorts.formats import lookup, transfer
+from medtl.cohorts.formats.images import (
     Decoded,
     Identity,
     NoImage,
@@ -27,7 +28,7 @@ from medtl.cohorts.images import (
     grey_if_equal,
     read_bytes,
 )
-from medtl.cohorts.rendering import (
+from medtl.cohorts.formats.rendering import (
     Palette,
     Rendering,
     Rescale,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.cohorts.looks import Looks
+from medtl.cohorts.findings.looks import Looks
 from medtl.cohorts.names import shown, suffix
 from medtl.vocabulary import Case
 

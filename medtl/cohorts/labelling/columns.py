@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from medtl.cohorts import limits
-from medtl.cohorts.facts import MISSING
+from medtl.cohorts.labelling.facts import MISSING
 from medtl.cohorts.names import shown
 from medtl.errors import BadInput
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from medtl.cohorts.archive import Entry
-from medtl.cohorts.images import KIND_OF_SUFFIX
+from medtl.cohorts.formats.images import KIND_OF_SUFFIX
 from medtl.cohorts.names import path_key, suffix
 
 DEPTH = 24  # pieces of a path that are compared, from its end

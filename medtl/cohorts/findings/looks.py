@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medtl.cohorts.images import Picture
+from medtl.cohorts.formats.images import Picture
 
 SIDE = 256  # px; what a picture is reduced to before it is measured
 NEAR_BLACK = 10  # of 255; the black of a film or of a screen, with the noise that JPEG adds

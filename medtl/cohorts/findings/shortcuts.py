@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.cohorts import limits
-from medtl.cohorts.evidence import Question, Trial
-from medtl.cohorts.fields import Ints, Levels, recorded
-from medtl.cohorts.intervals import of_auroc
-from medtl.cohorts.looks import Looks
-from medtl.cohorts.phrases import listed, percent
-from medtl.cohorts.positives import positive_class
+from medtl.cohorts.findings.evidence import Question, Trial
+from medtl.cohorts.findings.fields import Ints, Levels, recorded
+from medtl.cohorts.findings.intervals import of_auroc
+from medtl.cohorts.findings.looks import Looks
+from medtl.cohorts.findings.phrases import listed, percent
+from medtl.cohorts.findings.positives import positive_class
 from medtl.vocabulary import Case, Finding, Task
 
 WARNS = 0.7  # AUROC

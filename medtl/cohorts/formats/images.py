@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from medtl.cohorts import inflating, limits
+from medtl.cohorts import limits
+from medtl.cohorts.formats import inflating
 from medtl.cohorts.names import suffix
 from medtl.errors import BadInput
 from medtl.vocabulary import Reading
@@ -117,11 +118,11 @@ def read_all(data: bytes, name: str = "", how: Reading = Reading()) -> Iterator[
 
 def _pictures(data: bytes, kind: str, how: Reading) -> Iterator[Decoded]:
     if kind == "DICOM":
-        from medtl.cohorts import dicom
+        from medtl.cohorts.formats import dicom
 
         return dicom.pictures(data, how)
     if kind == "NIFTI":
-        from medtl.cohorts import volumes
+        from medtl.cohorts.formats import volumes
 
         return volumes.slices(data, how)
     return _rasters(data, kind, how)

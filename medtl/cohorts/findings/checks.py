@@ -7,11 +7,11 @@ Each check lives in the file of its idea: `copies`, `counts`, `together`, `outli
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from medtl.cohorts import copies, counts, outliers, shortcuts, together
-from medtl.cohorts.copies import twins_of
-from medtl.cohorts.looks import Looks
-from medtl.cohorts.phrases import counted, listed, plural
-from medtl.cohorts.positives import positive_class
+from medtl.cohorts.findings import copies, counts, outliers, shortcuts, together
+from medtl.cohorts.findings.copies import twins_of
+from medtl.cohorts.findings.looks import Looks
+from medtl.cohorts.findings.phrases import counted, listed, plural
+from medtl.cohorts.findings.positives import positive_class
 from medtl.cohorts.splits import Pair
 from medtl.errors import BadInput
 from medtl.vocabulary import Case, Finding, Split, Task

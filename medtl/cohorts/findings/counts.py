@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medtl.cohorts import limits
-from medtl.cohorts.intervals import wilson
-from medtl.cohorts.phrases import counted, listed, percent, plural
+from medtl.cohorts.findings.intervals import wilson
+from medtl.cohorts.findings.phrases import counted, listed, percent, plural
 from medtl.vocabulary import PARTS, Case, Finding, Severity, Split, Task
 
 IMBALANCE = 20

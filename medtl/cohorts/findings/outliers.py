@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.cohorts.looks import Looks
-from medtl.cohorts.phrases import counted, listed, percent, plural
+from medtl.cohorts.findings.looks import Looks
+from medtl.cohorts.findings.phrases import counted, listed, percent, plural
 from medtl.vocabulary import Case, Finding
 
 DARK = 0.25  # of full brightness; hardly a pixel is brighter (CleanVision calls .22 to .32 dark, by 99th percentile)

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from medtl.cohorts import patients
-from medtl.cohorts.copies import moved_cases
-from medtl.cohorts.phrases import counted, plural
+from medtl.cohorts.findings.copies import moved_cases
+from medtl.cohorts.findings.phrases import counted, plural
 from medtl.cohorts.splits import given_parts
 from medtl.vocabulary import Case, Finding, Split
 

@@ -21,11 +21,12 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from PIL import Image
 
-from medtl.cohorts import limits, medmnist_sets
+from medtl.cohorts import limits
 from medtl.cohorts.archive import Entry, Place, check_zip
-from medtl.cohorts.images import read_bytes
-from medtl.cohorts.labels import Labelled
-from medtl.cohorts.medmnist_sets import PublishedSet
+from medtl.cohorts.formats.images import read_bytes
+from medtl.cohorts.labelling import medmnist_sets
+from medtl.cohorts.labelling.labels import Labelled
+from medtl.cohorts.labelling.medmnist_sets import PublishedSet
 from medtl.cohorts.names import part_named, shown
 from medtl.errors import BadInput
 from medtl.vocabulary import Skipped, Task

@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from medtl.cohorts import columns as columning
-from medtl.cohorts import delimited, grades, limits
-from medtl.cohorts.columns import ANSWERS, Columns, class_name
-from medtl.cohorts.facts import MISSING, facts_of
+from medtl.cohorts import limits
+from medtl.cohorts.labelling import columns as columning
+from medtl.cohorts.labelling import delimited, grades
+from medtl.cohorts.labelling.columns import ANSWERS, Columns, class_name
+from medtl.cohorts.labelling.facts import MISSING, facts_of
 from medtl.cohorts.names import part_named
 from medtl.errors import BadInput
 from medtl.vocabulary import Skipped, Task

@@ -8,7 +8,7 @@ only copies are found; at .95 the X-rays chain into a group of 905, and differen
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.cohorts.images import Picture
+from medtl.cohorts.formats.images import Picture
 
 ALIKE = 0.98
 BLOCK = 512  # rows at a time: 20,000 cases need about 180 MB

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from medtl.cohorts.phrases import counted, plural
+from medtl.cohorts.findings.phrases import counted, plural
 from medtl.cohorts.splits import Pair, given_parts, later
 from medtl.vocabulary import Case, Finding, Split
 

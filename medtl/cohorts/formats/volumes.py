@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.cohorts import inflating, limits
-from medtl.cohorts.images import Decoded, Unsupported, check_total, chosen, grey_if_equal
-from medtl.cohorts.rendering import Range, Window, as_grey
+from medtl.cohorts import limits
+from medtl.cohorts.formats import inflating
+from medtl.cohorts.formats.images import Decoded, Unsupported, check_total, chosen, grey_if_equal
+from medtl.cohorts.formats.rendering import Range, Window, as_grey
 from medtl.errors import BadInput
 from medtl.vocabulary import WINDOWS, Reading
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.cohorts.images import Unsupported
-from medtl.cohorts.inflating import inflated
+from medtl.cohorts.formats.images import Unsupported
+from medtl.cohorts.formats.inflating import inflated
 from medtl.errors import BadInput
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from medtl.cohorts.archive import Entry
-from medtl.cohorts.finder import Finder
-from medtl.cohorts.images import KNOWN
+from medtl.cohorts.formats.images import KNOWN
+from medtl.cohorts.labelling.finder import Finder
+from medtl.cohorts.labelling.tables import Faults, Row, Table, class_name, read_table
 from medtl.cohorts.names import part_named, shown, suffix
-from medtl.cohorts.tables import Faults, Row, Table, class_name, read_table
 from medtl.errors import BadInput
 from medtl.vocabulary import Skipped
 

@@ -1,0 +1,1 @@
+"""Files to pictures: PNG, JPEG, BMP, TIFF, DICOM, NIfTI. Runs in reading processes; knows nothing of labels."""

@@ -1,0 +1,1 @@
+"""Which file has which label, patient and part: folders, tables, MedMNIST archives. Opens no image."""

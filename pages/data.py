@@ -54,13 +54,12 @@ def cohort(cohort: Cohort) -> None:
 
 
 def headline(cohort: Cohort) -> None:
-    patients = "patients unknown" if cohort.patients is None else words.count(cohort.patients, "patient")
     skipped = f" · {words.count(len(cohort.skipped), 'file')} skipped" if cohort.skipped else ""
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     with left:
         st.markdown(f"### {md(cohort.title)}")
         st.caption(
-            f"{words.count(len(cohort.cases), 'image')} · {patients} · "
+            f"{words.count(len(cohort.cases), 'image')} · {inspect_cohort.people(cohort)} · "
             f"{words.count(len(cohort.classes), 'class', 'classes')}{skipped} · fingerprint `{cohort.id}`"
         )
     with right:

@@ -7,12 +7,13 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medtl.cohorts import limits
 from medtl.errors import BadInput
+from medtl.vocabulary import Case
 
 MATCHER = Path(__file__).with_name("matching.py")
 NOBODY_KNOWN = "no patient known"
@@ -68,6 +69,11 @@ def code(patient_id: str, salt: bytes) -> str | None:
 def alone(case: str) -> str:
     """The patient of a case nobody is known for, among others that are: nobody else's."""
     return f"unknown-{case}"
+
+
+def nameless(cases: Iterable[Case]) -> int:
+    """How many cases, among others whose patient is known, were taken as patients of their own for want of a name."""
+    return sum(case.patient == alone(case.id) for case in cases)
 
 
 def assign(claims: Sequence[Claim], pattern: str | None) -> tuple[dict[str, str | None], str]:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from medtl.cohorts import patients
 from medtl.vocabulary import PARTS, Cohort, Skipped, labels_of
 from pages.ui import patients_form, plots, shelf, words
 from pages.ui.escape import md, plain
@@ -14,7 +15,7 @@ def counts(cohort: Cohort) -> None:
     table = _counted(shelf.home(), cohort.id, cohort)
     says = "; ".join(f"{label}: " + ", ".join(f"{part} {table[label][part][0]}" for part in PARTS) for label in table)
     plots.draw(plots.counts(table, cohort.classes), f"Images per class and part. {plain(says)}", "data-counts")
-    if cohort.patients is not None:
+    if cohort.patients is not None and not patients.nameless(cohort.cases):
         said = [f"{md(label)} {sum(n or 0 for _, n in parts.values()):,}" for label, parts in table.items()]
         st.caption(f"Patients: {' · '.join(said)}")
     if cohort.task == "ordinal":
@@ -25,7 +26,7 @@ def counts(cohort: Cohort) -> None:
 def _counted(home: str, id: str, _cohort: Cohort) -> Counts:
     """Label -> part -> (images, patients); an image with several labels counts for each."""
     images = {label: dict.fromkeys(PARTS, 0) for label in _cohort.classes}
-    patients: dict[str, dict[str, set[str]]] = {label: {part: set() for part in PARTS} for label in _cohort.classes}
+    people: dict[str, dict[str, set[str]]] = {label: {part: set() for part in PARTS} for label in _cohort.classes}
     part_of = _cohort.split.part_of()
     for case in _cohort.cases:
         for label in labels_of(case):
@@ -33,12 +34,21 @@ def _counted(home: str, id: str, _cohort: Cohort) -> Counts:
             if part and label in images:
                 images[label][part] += 1
                 if case.patient:
-                    patients[label][part].add(case.patient)
+                    people[label][part].add(case.patient)
     known = _cohort.patients is not None
     return {
-        label: {part: (images[label][part], len(patients[label][part]) if known else None) for part in PARTS}
+        label: {part: (images[label][part], len(people[label][part]) if known else None) for part in PARTS}
         for label in _cohort.classes
     }
+
+
+def people(cohort: Cohort) -> str:
+    """How many patients, as far as anybody said."""
+    if cohort.patients is None:
+        return "patients unknown"
+    lone = patients.nameless(cohort.cases)
+    known = words.count(cohort.patients - lone, "patient")
+    return f"{known}, {words.count(lone, 'image')} without" if lone else known
 
 
 def receipt(cohort: Cohort) -> None:
@@ -50,9 +60,13 @@ def receipt(cohort: Cohort) -> None:
                 "the result would look better than it is."
             )
         else:
-            ok = split.patients_shared == 0
-            mark = ":green[:material/verified:]" if ok else ":red[:material/report:]"
-            st.markdown(f"{mark} **{words.count(split.patients_shared, 'patient')} shared between parts**")
+            lone = patients.nameless(cohort.cases)
+            mark = ":red[:material/report:]" if split.patients_shared else ":green[:material/verified:]"
+            mark = ":orange[:material/help:]" if lone and not split.patients_shared else mark
+            known = " of those that are known" if lone else ""
+            st.markdown(f"{mark} **{words.count(split.patients_shared, 'patient')}{known} shared between parts**")
+            if lone:
+                st.caption(f"Of {words.count(lone, 'image')} nobody said whose they are: there it cannot be told.")
         near = split.near_duplicates_across
         st.markdown(
             f"{':green[:material/verified:]' if not near else ':orange[:material/warning:]'} "

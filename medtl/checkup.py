@@ -274,7 +274,13 @@ def _wrong_labels(
     questions = list(_questions(cohort))
     steps = max(1, JUDGING // (2 * max(1, len(questions))))
     for question in questions:
-        suspects, note = _suspects(cohort, question, features, together)
+        try:
+            suspects, note = _suspects(cohort, question, features, together)
+        except ImportError:
+            seen.notes.append(
+                "Labels were not doubted: the library cleanlab is not installed (`pip install cleanlab` brings it)."
+            )
+            return seen
         seen.suspects += suspects
         seen.notes += [note] if note else []
         progress.step(steps)

@@ -13,6 +13,12 @@ from medtl.training.machine import machine
 from medtl.workspace import Workspace
 
 _DECODERS = {"gdcm": "python-gdcm", "openjpeg": "pylibjpeg-openjpeg", "rle": "pylibjpeg-rle"}
+_EXTRAS = {
+    "nibabel": "NIfTI volumes",
+    "cleanlab": "likely wrong labels",
+    "rapidocr": "text in pictures",
+    "medmnist": "MedMNIST sets by name",
+}
 _LEAST_DISK = 2e9
 
 
@@ -36,6 +42,7 @@ def examine(workspace: Workspace) -> dict[str, Any]:
         "torch": pair,
         "device": machine().describe(),
         "decoders": {name: _present(module) for module, name in _DECODERS.items()},
+        "extras": {f"{name} ({what})": _present(name) for name, what in _EXTRAS.items()},
         "home": str(workspace.home),
         "disk_free_gb": round(workspace.free() / 1e9, 1),
         "disk_low": workspace.free() < _LEAST_DISK,

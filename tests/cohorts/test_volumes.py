@@ -236,3 +236,13 @@ def test_what_has_to_be_put_in_order_is_put_in_order_once():
     assert abs(volume.stack.strides[0]) == max(abs(step) for step in volume.stack.strides)
     plain = volumes.read(nifti(VOXELS))
     assert not plain.stack.flags.owndata
+
+
+def test_without_its_library_a_volume_is_not_called_damaged(monkeypatch):
+    import sys
+
+    data = nifti(np.arange(60, dtype=np.int16).reshape(3, 4, 5))
+    for module in ("nibabel", "nibabel.orientations"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(BadInput, match="nibabel, which is not installed"):
+        list(volumes.slices(data, Reading()))

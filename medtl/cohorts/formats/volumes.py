@@ -37,6 +37,9 @@ logging.getLogger("nibabel").setLevel(logging.CRITICAL + 1)
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL + 1)  # it quotes the header
 
 
+INSTALL = "Install it with `pip install nibabel`, or save the slices as PNG."
+
+
 @dataclass(frozen=True)
 class Volume:
     """Slices in the order from feet to head, each as it is looked at, in stored values.
@@ -60,6 +63,8 @@ def slices(data: bytes, how: Reading = Reading()) -> Iterator[Decoded]:
         yield from _slices(data, how)
     except (BadInput, MemoryError):
         raise
+    except ImportError as error:
+        raise BadInput("NIfTI is read with the library nibabel, which is not installed.", INSTALL) from error
     except Exception as error:  # a header may hold anything
         raise BadInput("The NIfTI file is damaged or cut short.", "Export or copy it again.") from error
 

@@ -284,17 +284,11 @@ def _read(
     words = _words(wanted)
     spans: dict[str, Span] = {}
     rows: dict[str, dict[str, Row]] = {}
-    taken: dict[int, reading.Answer] = {}
-    for done, answer in enumerate(reading.answers(setup, jobs, lambda: f"{SHARD}{next(numbers)}"), start=1):
-        taken[answer["job"]] = answer
-        if on_progress:
-            on_progress(done, len(jobs))
     ids: set[str] = set()
-    for number, item in enumerate(items):
-        answer = taken.pop(number)
-        name = shown(item.entry.name)
+    answers = reading.answers(setup, jobs, lambda: f"{SHARD}{next(numbers)}")
+    for item, answer in zip(items, _in_order(answers, len(jobs), on_progress), strict=True):
         if "skipped" in answer:
-            found.skipped.append(Skipped(name, *answer["skipped"]))
+            found.skipped.append(Skipped(shown(item.entry.name), *answer["skipped"]))
             continue
         spans |= answer["originals"]
         removed.update(tuple(row) for row in answer["removed"])
@@ -317,6 +311,19 @@ def _read(
     found.removed = tuple(Removed(*what, files) for what, files in sorted(removed.items()))
     found.seeds = _labelled_by_patient(found, wanted, pseudonyms) if wanted.by_patient else found.seeds
     return found
+
+
+def _in_order(answers: Iterator[reading.Answer], total: int, on_progress: Progress | None) -> Iterator[reading.Answer]:
+    """As soon as all before are there, so that most of what is done with them is done while others are read."""
+    early: dict[int, reading.Answer] = {}
+    following = 0
+    for done, answer in enumerate(answers, start=1):
+        early[answer["job"]] = answer
+        if on_progress:
+            on_progress(done, total)
+        while following in early:
+            yield early.pop(following)
+            following += 1
 
 
 def _seed(

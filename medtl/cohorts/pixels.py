@@ -196,8 +196,9 @@ def prepare(pixels: Picture) -> Prepared:
     hashed = hashlib.sha256(np.array(pixels.shape, np.int64).tobytes())
     hashed.update(pixels.data)
     picture = shrunk(pixels)
-    constant = picture.flat[0] == picture.flat[-1] and bool(picture.min() == picture.max())
-    return Prepared(picture, thumbnail(picture), hashed.hexdigest()[:16], bool(constant), measure(picture))
+    looks = measure(picture)
+    constant = looks.contrast < 0.001 and bool(picture.min() == picture.max())  # most are not, and measured already
+    return Prepared(picture, thumbnail(picture), hashed.hexdigest()[:16], constant, looks)
 
 
 def thumbnail(pixels: Picture) -> Picture:

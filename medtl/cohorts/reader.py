@@ -1,8 +1,9 @@
 """The process that opens files nobody has vouched for: `python -m medtl.cohorts.reader FD`, started by `reading` only.
 
-It has a memory limit and an alarm clock, never loads torch, and answers on the given descriptor: one JSON line a file
-(or a sign of life between the pictures of a file). Three desks: `keep` reads a file into a cohort, `show` hands one
-picture over, `blank` blacks out rectangles. What it says of a patient it says in codes.
+It has a memory limit and an alarm clock and never loads torch. A line of JSON asks for a handful of files; lines of
+JSON on the given descriptor hold the answers to some of them, or to none as a sign of life. Three desks: `keep` reads a
+file into a cohort, `show` hands one picture over, `blank` blacks out rectangles. What it says of a patient it says in
+codes.
 """
 
 import contextlib
@@ -13,11 +14,12 @@ import os
 import resource
 import signal
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -32,6 +34,7 @@ from medtl.errors import BadInput
 from medtl.vocabulary import Reading
 
 Message = dict[str, Any]
+TELL_SECONDS = 0.25  # as seldom as a progress bar allows
 TOO_MUCH = BadInput("Reading it needs more memory than one file may take.", "Save it smaller and add it again.")
 
 
@@ -39,17 +42,42 @@ def main(answers: int) -> None:
     _limit()
     setup = json.loads(sys.stdin.readline())
     with os.fdopen(answers, "wb") as out:
-
-        def say(message: Message, payload: bytes = b"") -> None:
-            signal.alarm(_alarm())  # should the parent be gone while we hang, we end by ourselves
-            out.write(json.dumps(message).encode() + b"\n" + payload)
-            out.flush()
-
-        desk = DESKS[setup["desk"]](setup, say)
-        say({"ready": True})
+        voice = Voice(out)
+        desk = DESKS[setup["desk"]](setup, voice.alive)
+        voice.tell()  # ready
         for line in sys.stdin:
-            job = json.loads(line)
-            say(*_done(desk, job))
+            for job in json.loads(line):
+                voice.add(*_done(desk, job))
+            voice.tell()
+
+
+class Voice:
+    """Tells the parent, in handfuls: each line wakes it up, which takes as long as reading a small file does."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self.out = out
+        self.answers: list[Message] = []
+        self.told = 0.0
+
+    def add(self, answer: Message, payload: bytes) -> None:
+        """A payload follows the line whose last answer is its own."""
+        self.answers.append(answer)
+        if payload or self._is_time():
+            self.tell(payload)
+
+    def tell(self, payload: bytes = b"") -> None:
+        signal.alarm(_alarm())  # should the parent be gone while we hang, we end by ourselves
+        self.out.write(json.dumps(self.answers, separators=(",", ":")).encode() + b"\n" + payload)
+        self.out.flush()
+        self.answers = []
+        self.told = time.monotonic()
+
+    def alive(self) -> None:
+        if self._is_time():
+            self.tell()
+
+    def _is_time(self) -> bool:
+        return time.monotonic() - self.told > TELL_SECONDS
 
 
 def _done(desk: "Desk", job: Message) -> tuple[Message, bytes]:
@@ -98,8 +126,8 @@ def _zip(path: str) -> zipfile.ZipFile:
 class Keep:
     """Decodes, cleans and stores: the picture into this process's shard, the cleaned original into its pack."""
 
-    def __init__(self, setup: Message, say: Callable[[Message], None]) -> None:
-        self.say = say
+    def __init__(self, setup: Message, alive: Callable[[], None]) -> None:
+        self.alive = alive
         folder = Path(setup["folder"])
         self.writer = PixelWriter(folder / setup["shard"])
         self.originals = PackWriter(folder / PACK.format(setup["shard"]))
@@ -116,7 +144,7 @@ class Keep:
         cleaned: deidentify.Cleaned | None = None
         for decoded in images.read_all(data, job["name"], self.reading):
             if cases:
-                self.say({"alive": True})
+                self.alive()
             else:
                 cleaned = self._cleaned(data, decoded)
             cases.append(self._case(decoded, sha256))
@@ -175,7 +203,7 @@ class Keep:
 class Show:
     """One picture of a file, as a cohort would keep it; the pixels follow the line."""
 
-    def __init__(self, setup: Message, say: Callable[[Message], None]) -> None:
+    def __init__(self, setup: Message, alive: Callable[[], None]) -> None:
         self.reading = Reading(**setup["reading"])
 
     def __call__(self, job: Message) -> tuple[Message, bytes]:
@@ -192,7 +220,7 @@ class Show:
 class Blanked:
     """Blacks out rectangles of an original and stores the picture, without loss, under its own hash."""
 
-    def __init__(self, setup: Message, say: Callable[[Message], None]) -> None:
+    def __init__(self, setup: Message, alive: Callable[[], None]) -> None:
         folder = Path(setup["folder"])
         self.writer = PixelWriter(folder / setup["shard"])
         self.originals = PackWriter(folder / PACK.format(setup["shard"]))
@@ -230,7 +258,7 @@ def _png(pixels: Picture) -> bytes:
 
 
 Desk = Callable[[Message], tuple[Message, bytes]]
-DESKS: dict[str, Callable[[Message, Callable[[Message], None]], Desk]] = {"keep": Keep, "show": Show, "blank": Blanked}
+DESKS: dict[str, Callable[[Message, Callable[[], None]], Desk]] = {"keep": Keep, "show": Show, "blank": Blanked}
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))

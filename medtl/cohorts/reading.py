@@ -1,7 +1,8 @@
 """Starts the processes that open untrusted files (`reader`), hands them work, and outlives them.
 
-A file at which a process hangs or dies is named and skipped, and the rest goes on with a new process. It parses nothing
-that came from outside except the JSON of those processes, and knows nothing of cohorts.
+Files go over in handfuls and answers come back in handfuls. When a process hangs or dies, what it left unanswered is
+asked again one by one, so that the file at fault is named and skipped and the rest goes on with a new process. Nothing
+that came from outside is parsed here except the JSON of those processes, and nothing is known of cohorts.
 """
 
 import json
@@ -12,8 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from itertools import islice
@@ -33,7 +33,9 @@ Job = dict[str, Any]
 Answer = dict[str, Any]
 
 MOST = 4  # processes
-TOGETHER = 16  # files handed over at once; small ones take less time than asking does
+TOGETHER = 64  # files handed over at once at most; small ones take less time than asking does
+TURNS = 8  # handfuls for each process at least, so that all end at about the same time
+FEW = 16  # files for which one process is enough
 START_SECONDS = 90.0  # to load numpy and Pillow on a busy computer
 HUNG = ("It could not be read in {:.0f} seconds.", "Export it again, or leave it out.")
 DIED = ("The program that reads it came to a sudden end at this file.", "Export it again, or leave it out.")
@@ -48,22 +50,23 @@ def answers(setup: Mapping[str, Any], jobs: Sequence[Job], shard: Callable[[], s
 
     An answer is what the desk said, with "shard" added, or {"job", "skipped": [reason, advice]}.
     """
-    count = max(1, min(MOST, os.cpu_count() or 1, -(-len(jobs) // TOGETHER)))
+    count = max(1, min(MOST, os.cpu_count() or 1, -(-len(jobs) // FEW)))
+    together = max(1, min(TOGETHER, len(jobs) // (count * TURNS)))
     waiting = iter(jobs)
     lock = threading.Lock()
-    found: queue.Queue[Answer | BaseException | None] = queue.Queue(maxsize=4 * TOGETHER)
+    found: queue.Queue[list[Answer] | BaseException | None] = queue.Queue(maxsize=4 * count)
     stop = threading.Event()
 
     def take() -> list[Job]:
         with lock:
-            return [] if stop.is_set() else list(islice(waiting, TOGETHER))
+            return [] if stop.is_set() else list(islice(waiting, together))
 
     def work() -> None:
         crew = _Crew(setup, shard, stop)
         try:
             while handful := take():
-                for answer in crew.answers(handful):
-                    found.put(answer)
+                for told in crew.answers(handful):
+                    found.put(told)
         except BaseException as error:  # noqa: BLE001 - carried over to the thread that waits
             found.put(error)
         finally:
@@ -82,15 +85,15 @@ def answers(setup: Mapping[str, Any], jobs: Sequence[Job], shard: Callable[[], s
                 found.get(timeout=0.05)
 
 
-def _until_all_are_done(found: "queue.Queue[Answer | BaseException | None]", count: int) -> Iterator[Answer]:
+def _until_all_are_done(found: "queue.Queue[list[Answer] | BaseException | None]", count: int) -> Iterator[Answer]:
     while count:
-        answer = found.get()
-        if answer is None:
+        told = found.get()
+        if told is None:
             count -= 1
-        elif isinstance(answer, BaseException):
-            raise answer
+        elif isinstance(told, BaseException):
+            raise told
         else:
-            yield answer
+            yield from told
 
 
 class Shower:
@@ -102,7 +105,7 @@ class Shower:
     def picture(self, at: Path | Place, name: str = "", full: bool = False) -> tuple[Picture, dict[str, Any]]:
         """uint8 (H, W) or (H, W, 3), longer side at most 512 unless `full`, and facts. BadInput as `images.read`."""
         place = at if isinstance(at, Place) else Place(str(at.resolve()))
-        (answer,) = self._crew.answers([job(0, name or Path(place.path).name, place, full=full)])
+        ((answer,),) = self._crew.answers([job(0, name or Path(place.path).name, place, full=full)])
         if "skipped" in answer:
             raise BadInput(*answer["skipped"])
         flat = np.frombuffer(answer["payload"], np.uint8)
@@ -130,23 +133,32 @@ class _Crew:
         self.stop = stop
         self.child: _Child | None = None
 
-    def answers(self, jobs: Iterable[Job]) -> Iterator[Answer]:
-        left = deque(jobs)
-        while left and not self.stop.is_set():
+    def answers(self, jobs: Sequence[Job]) -> Iterator[list[Answer]]:
+        """All at once; if that costs a process its life, what it left unanswered one by one."""
+        left = {one["job"]: one for one in jobs}
+        yield from self._told(left)
+        for number, one in list(left.items()):
+            if not self.stop.is_set():
+                yield from self._told({number: one})
+
+    def _told(self, left: dict[int, Job]) -> Iterator[list[Answer]]:
+        """Takes out of `left` what is answered. One job alone is always answered, unless we are to stop."""
+        alone = next(iter(left)) if len(left) == 1 else None
+        try:
             if self.child is None:
                 self.child = _Child({**self.setup, "shard": self.shard()})
-            asked = list(left)
-            self.child.ask(asked)
-            for _ in asked:
-                try:
-                    answer = self.child.answer(self.stop)
-                except _Lost as lost:
-                    self.dismiss()
-                    if not self.stop.is_set():
-                        yield {"job": left.popleft()["job"], "skipped": list(lost.says)}
-                    break
-                left.popleft()
-                yield answer
+            self.child.ask(list(left.values()))
+            while left:
+                told = self.child.answers(self.stop)
+                for answer in told:
+                    del left[answer["job"]]
+                if told:
+                    yield told
+        except _Lost as lost:
+            self.dismiss()
+            if alone is not None and not self.stop.is_set():
+                left.clear()
+                yield [{"job": alone, "skipped": list(lost.says)}]
 
     def dismiss(self) -> None:
         if self.child is not None:
@@ -192,18 +204,16 @@ class _Child:
             ) from lost
 
     def ask(self, jobs: Sequence[Job]) -> None:
-        for one in jobs:
-            self._tell(one)
+        self._tell(jobs)
 
-    def answer(self, stop: threading.Event) -> Answer:
-        """The next answer; signs of life between the pictures of a file start the clock anew."""
-        while True:
-            said: Answer = json.loads(self._line(limits.PARSE_SECONDS, stop))
-            if "alive" in said:
-                continue
-            if size := said.get("bytes"):
-                said["payload"] = self._exactly(size, stop)
-            return {**said, "shard": self.shard}
+    def answers(self, stop: threading.Event) -> list[Answer]:
+        """The next ones; none when it only says that it lives, which starts the clock anew."""
+        told: list[Answer] = json.loads(self._line(limits.PARSE_SECONDS, stop))
+        for answer in told:
+            answer["shard"] = self.shard
+        if told and (size := told[-1].get("bytes")):
+            told[-1]["payload"] = self._exactly(size, stop)
+        return told
 
     def end(self) -> None:
         with suppress(OSError):
@@ -215,7 +225,7 @@ class _Child:
         with suppress(OSError):
             os.close(self.pipe)
 
-    def _tell(self, message: Mapping[str, Any]) -> None:
+    def _tell(self, message: Mapping[str, Any] | Sequence[Job]) -> None:
         assert self.process.stdin is not None
         with suppress(OSError):  # it is gone; the missing answer tells
             self.process.stdin.write(json.dumps(message).encode() + b"\n")

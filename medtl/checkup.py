@@ -39,7 +39,8 @@ TOGETHER = 2_000  # cases whose features are worked out before they are kept: an
 READ_AT_MOST = 300  # originals looked at for writing
 BURNED_IN_AT_MOST = 1_000  # of those that the file itself, or its kind, says may carry names
 JUDGING = 20  # steps of progress for what comes after looking at the pictures
-UNEVEN = 0.01  # chance below which markers are said to go with the label
+UNEVEN = 0.05  # chance below which markers are said to go with the label
+CLASSES_TOLD = 6  # classes whose share of markers is told
 
 Progress = Callable[[int, int], None]
 
@@ -94,6 +95,7 @@ def run(
     progress = _Progress(on_progress, len(cohort.cases) + len(originals) + JUDGING)
     features = _features(ws, cohort, source, pixels, progress)
     seen = _by_network(cohort, pixels, source, features, progress)
+    progress.reach(len(cohort.cases) + JUDGING)  # so that `stage` can tell what comes next
     if text:
         seen += _by_reading(ws, cohort, originals, progress)
     progress.end()
@@ -108,6 +110,18 @@ def run(
     )
     write_whole(ws.cohort(cohort.id) / FILE, json.dumps(to_dict(found), ensure_ascii=False))
     return found
+
+
+def stage(done: int, total: int, images: int) -> str:
+    """What a check of so many images is at after `done` of `total` steps, as told to `on_progress`."""
+    if not total:
+        return "Beginning…"
+    if done < images:
+        return f"Looked at {done:,} of {images:,} images"
+    if done < images + JUDGING or total <= images + JUDGING:
+        return f"Comparing {images:,} images"
+    begun = images + JUDGING
+    return f"Looked for writing in {done - begun:,} of {total - begun:,} images"
 
 
 def load(ws: Workspace, cohort_id: str) -> Checkup | None:
@@ -160,7 +174,9 @@ def _from_dict(data: Mapping[str, Any]) -> Checkup:
     known = {key: value for key, value in data.items() if key in Checkup.__dataclass_fields__}
     known["findings"] = tuple(Finding(**{**item, "cases": tuple(item["cases"])}) for item in data["findings"])
     known["suspects"] = tuple(Suspect(**item) for item in data["suspects"])
-    known["boxes"] = tuple((str(case), Blank(**box)) for case, box in data["boxes"])
+    known["boxes"] = tuple(
+        (str(case), Blank(**{**box, "cases": tuple(box.get("cases", ()))})) for case, box in data["boxes"]
+    )
     known["notes"] = tuple(str(note) for note in data["notes"])
     return Checkup(**known)
 
@@ -512,8 +528,8 @@ def _text_finding(cohort: Cohort, cases: Sequence[str], basis: str) -> list[Find
             "warn",
             f"{_count(len(cases), 'image has', 'images have')} writing in the picture ({basis}); it may name somebody, "
             "and a model may read it instead of the image.",
-            "Look at them, box the writing and black it out in all images of that size. A program misses some: where "
-            "names are usual, look at every image yourself.",
+            "Look at them and black the writing out: where it was found, or, if it always stands at the same place, in "
+            "all images of that size. A program misses some: where names are usual, look at every image yourself.",
             tuple(cases),
         )
     ]
@@ -522,40 +538,71 @@ def _text_finding(cohort: Cohort, cases: Sequence[str], basis: str) -> list[Find
 def _marker_finding(cohort: Cohort, cases: Sequence[str], originals: Sequence[Case], basis: str) -> list[Finding]:
     if not cases:
         return []
-    rates, uneven = _by_class(cohort, set(cases), originals)
+    marked = set(cases)
+    chance = _chance(cohort, marked, originals)
+    if chance is None:
+        says = "A model may learn a marker where it goes with the label; whether it does here cannot be asked."
+        advice = "Look whether the markers stand in one class more than in another."
+    elif chance < UNEVEN:
+        says = f"They go with the label (chance would do so {_once_in(chance)}): a model may learn the marker."
+        advice = "Compare the classes; black the marker out where its place is always the same."
+    else:
+        says = (
+            f"They are not shown to go with the label; in {len(originals):,} images a small difference may not be seen."
+        )
+        advice = "Compare the shares: where one class has more of them, black the markers out."
+    goes = chance is not None and chance < UNEVEN
     return [
         Finding(
             MARKER,
-            "warn" if uneven else "note",
+            "warn" if goes else "note",
             f"{_count(len(cases), 'image has a marker', 'images have markers')} such as a side or 'portable' in the "
-            f"picture ({basis}){rates}. "
-            + (
-                "They go with the label: a model may learn the marker."
-                if uneven
-                else "A model may learn a marker where it goes with the label; here it does not."
-            ),
-            "Compare the classes; black the marker out where its place is always the same."
-            if uneven
-            else "Nothing needs to be done.",
+            f"picture ({basis}){_shares(cohort, marked, originals)}. {says}",
+            advice,
             tuple(cases),
         )
     ]
 
 
-def _by_class(cohort: Cohort, marked: set[str], originals: Sequence[Case]) -> tuple[str, bool]:
-    """ ": 3 of 50 'benign', 20 of 50 'malignant'", and whether chance would do that in less than one of a hundred."""
+def _shares(cohort: Cohort, marked: set[str], originals: Sequence[Case]) -> str:
+    """ ": 3 of 50 'benign' (6 %), 20 of 50 'malignant' (40 %)", the largest shares first."""
     if cohort.task == "multi-label":
-        return "", False
-    from scipy.stats import chi2_contingency
-
+        return ""
     looked = {label: [case.id in marked for case in originals if case.label == label] for label in cohort.classes}
-    looked = {label: hits for label, hits in looked.items() if hits}
-    table = [[sum(hits), len(hits) - sum(hits)] for hits in looked.values()]
-    plain = len(table) < 2 or not all(map(sum, zip(*table, strict=True)))
-    uneven = not plain and bool(chi2_contingency(table).pvalue < UNEVEN)
-    shown = list(looked.items())[:4]
-    rates = ", ".join(f"{sum(hits)} of {len(hits)} '{label}'" for label, hits in shown)
-    return (f": {rates}" if rates else ""), uneven
+    rows = [(sum(hits), len(hits), label) for label, hits in looked.items() if hits]
+    rows.sort(key=lambda row: -row[0] / row[1])
+    told = ", ".join(f"{hits} of {n} '{label}' ({100 * hits / n:.0f} %)" for hits, n, label in rows[:CLASSES_TOLD])
+    more = f" and {len(rows) - CLASSES_TOLD} more classes" if len(rows) > CLASSES_TOLD else ""
+    return f": {told}{more}" if told else ""
+
+
+def _chance(cohort: Cohort, marked: set[str], originals: Sequence[Case]) -> float | None:
+    """How often chance alone spreads the markers so unevenly over the classes; None where there is nothing to compare.
+
+    A patient counts once a class, because the images of one patient come from one machine and one day. Two classes by
+    Fisher's exact test (Fisher RA, J R Stat Soc 1922;85:87), more by Pearson's chi-squared test.
+    """
+    if cohort.task == "multi-label":
+        return None
+    from scipy.stats import chi2_contingency, fisher_exact
+
+    hit: dict[tuple[str, str], bool] = defaultdict(bool)
+    for case in originals:
+        hit[case.label, case.patient or case.id] |= case.id in marked
+    counts = {label: [0, 0] for label, _ in hit}
+    for (label, _), has in hit.items():
+        counts[label][not has] += 1
+    table = list(counts.values())
+    if len(table) < 2:
+        return None
+    if not all(map(sum, zip(*table, strict=True))):
+        return 1.0  # all have one: nothing differs
+    return float(fisher_exact(table).pvalue if len(table) == 2 else chi2_contingency(table).pvalue)
+
+
+def _once_in(chance: float) -> str:
+    """ "in 1 of 220 cohorts like this"; of very small chances only how small they are at least."""
+    return f"in 1 of {round(1 / chance):,} cohorts like this" if chance > 1e-4 else "in less than 1 of 10,000"
 
 
 def _box(case: Case, line: "Writing") -> Blank:

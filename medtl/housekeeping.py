@@ -5,7 +5,6 @@ Runs keep their numbers. Bytes are unlinked, not overwritten: on an SSD, and in 
 
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -55,21 +54,19 @@ def delete_cohort(ws: Workspace, id: str, all_versions: bool = False) -> Deleted
     every = versions(ws, id)
     doomed = every if all_versions else (id,)
     others = tuple(version for version in every if version not in doomed)
-    first = readings.root_of(ws, id)
     had_key = library.key_file(ws, id) is not None
     gone = {print for version in doomed for print in _fingerprints(ws, version)}
     kept = {print for version in others for print in _fingerprints(ws, version)}
     cases = {version: len(library.load(ws, version).cases) for version in doomed}
+    importing.stop_checks(ws, doomed)
     freed = read = 0
     for version in doomed:
         read += readings.before_delete(ws, version)
         freed += library.delete(ws, version)
         _note(ws, version, cases[version])
     forgotten = features.forget(ws.features, gone - kept)
-    if not others:
-        library.delete_key(ws, first)
     _clear_spool(ws)
-    return Deleted(doomed, freed, forgotten, read, had_key and library.key_file(ws, first) is None, others)
+    return Deleted(doomed, freed, forgotten, read, had_key and not others, others)
 
 
 def _fingerprints(ws: Workspace, id: str) -> set[str]:
@@ -93,4 +90,4 @@ def _clear_spool(ws: Workspace) -> None:
     """Imports that are over and that nobody came back for: their answers name files."""
     for folder in ws.spool.glob("*"):
         if (folder / importing.ALIVE).exists() and importing.import_status(folder).state in ("done", "failed"):
-            shutil.rmtree(folder, ignore_errors=True)
+            importing.clear(folder)

@@ -103,7 +103,8 @@ class Privacy:
 
 @dataclass(frozen=True)
 class Blank:
-    """A rectangle to black out in every image of one size, as shares of width and height (0 to 1)."""
+    """A rectangle to black out, as shares of width and height (0 to 1): in every image of one size, or in `cases` of it
+    only."""
 
     width: int  # px of the images it is meant for, as brought
     height: int
@@ -111,6 +112,7 @@ class Blank:
     top: float
     right: float
     bottom: float
+    cases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,13 @@ class Cohort:
     reading: Reading = Reading()
     privacy: Privacy = Privacy(names="kept")
     accepted: tuple[str, ...] = ()
+    root: str = ""  # the id of the first version; empty for that one itself
     schema_version: int = 1
+
+    @property
+    def first(self) -> str:
+        """The id of the first version: what all versions of a cohort have in common."""
+        return self.root or self.id
 
     @property
     def counts(self) -> dict[str, int]:

@@ -5,7 +5,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medtl.errors import NotFound
@@ -104,8 +104,12 @@ class Workspace:
     def salt(self) -> bytes:
         if not self.salt_file.exists():
             self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_whole(self.salt_file, secrets.token_bytes(32))
-            self.salt_file.chmod(0o600)
+            aside = self.home / f".salt-{secrets.token_hex(4)}"
+            write_whole(aside, secrets.token_bytes(32))
+            aside.chmod(0o600)
+            with suppress(FileExistsError):  # whoever comes first decides; a second one takes what is there
+                os.link(aside, self.salt_file)
+            aside.unlink()
         return self.salt_file.read_bytes()
 
     def cohort(self, id: str) -> Path:

@@ -153,6 +153,10 @@ KEPT = {  # what must stay as it is
     0x00281050: "40.5", 0x00281051: "400", 0x00181020: "4.2", 0x00181210: "B30f",
     0x00080016: "1.2.840.10008.5.1.4.1.1.7",
 }  # fmt: skip
+TERMS = (0x00185101, 0x00180015)  # View Position, Body Part Examined
+TOLD = (  # of the machine and the body; also the software, the kernel, the filter, the sequence and the coils
+    *TERMS, 0x00080070, 0x00081090, 0x00181020, 0x00181210, 0x00181160, 0x00180024, 0x00181250, 0x00181251,
+)  # fmt: skip
 PICTURE = {
     "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "Rows": 12, "Columns": 16,
     "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0,
@@ -179,7 +183,7 @@ def _add_dicom(corpus: Corpus, plant: _Planter, number: int) -> None:
     put(dataset, 0x00100030, plant.birth(), "gone")
     put(dataset, 0x00080080, plant.text(), "gone")
     for tag, value in KEPT.items():
-        put(dataset, tag, value, "kept")
+        put(dataset, tag, value, "gone" if number % 3 == 2 and tag in TOLD else "kept")
     old = number % 4 == 0
     put(dataset, 0x00101010, "093Y" if old else "045Y", "capped" if old else "kept")
     for tag in UIDS:
@@ -235,6 +239,13 @@ def _hide(dataset: Any, plant: _Planter, number: int) -> None:
         dataset[0x00180050] = _raw(0x00180050, "DS", plant.text().encode().ljust(12))
         dataset[0x00180082] = _raw(0x00180082, "IS", plant.text().encode().ljust(12))
         dataset[0x00189073] = _raw(0x00189073, "FD", plant.text().encode().ljust(12))
+    if number % 6 == 2:  # what is said of the machine and of the body, where a case's facts come from
+        for tag in TOLD:
+            dataset[tag] = _raw(tag, "LO", plant.text().encode().ljust(12))
+    if number % 6 == 5:  # the same by a word of the name alone, which has the form of a code
+        for tag in TOLD:
+            vr = "CS" if tag in TERMS else "LO"
+            dataset[tag] = _raw(tag, vr, str(dataset.PatientName).partition("-")[0].encode().ljust(6))
     if number % 3 == 1:  # the name again, in the name of a kernel
         first = str(dataset.PatientName).split("^")[0]
         dataset[0x00181160] = _raw(0x00181160, "SH", first[:16].encode().ljust(16))

@@ -111,6 +111,9 @@ def test_progress_only_grows_and_ends_at_the_end(checked: Checked) -> None:
     done = [step for step, _ in checked.told]
     totals = {total for _, total in checked.told}
     assert done == sorted(done) and len(totals) == 1 and done[-1] == totals.pop()
+    begun = len(checked.cohort.cases) + checkup.JUDGING
+    assert set(range(begun, begun + READ + 1)) <= set(done), "writing comes last, an image a step, as `stage` says"
+    assert max(done) == begun + READ
 
 
 def test_a_later_training_finds_the_features(checked: Checked) -> None:
@@ -199,7 +202,7 @@ FOUND = Checkup(
         Finding("text-in-image", "warn", "1 image.", "Look.", ("4",)),
     ),
     (Suspect("1", "a", "b", 0.01), Suspect("2", "a", "b", 0.1)),
-    boxes=(("4", Blank(9, 9, 0, 0, 1, 0.1)),),
+    boxes=(("4", Blank(9, 9, 0, 0, 1, 0.1, cases=("4",))),),
 )
 BEFORE = cohort_of(case("1"), case("2"), case("3", "b"), case("4", "b"))
 
@@ -303,9 +306,42 @@ def test_markers_that_go_with_the_label_warn_and_others_do_not() -> None:
     cases = [case(str(n), "ab"[n % 2]) for n in range(80)]
     everyone = cohort_of(*cases)
     (uneven,) = checkup._marker_finding(everyone, [str(n) for n in range(0, 60, 2)], cases, "looked at 80 of 80")
-    assert uneven.severity == "warn" and "30 of 40 'a', 0 of 40 'b'" in uneven.message
+    assert uneven.severity == "warn" and "30 of 40 'a' (75 %), 0 of 40 'b' (0 %)" in uneven.message
     (even,) = checkup._marker_finding(everyone, [str(n) for n in range(30)], cases, "looked at 80 of 80")
     assert even.severity == "note"
+
+
+def test_eleven_of_72_against_one_of_71_is_not_called_chance() -> None:
+    """What a radiologist was told: "here it does not go with the label"."""
+    cases = [case(str(n), "a" if n < 72 else "b") for n in range(143)]
+    (found,) = checkup._marker_finding(cohort_of(*cases), [*map(str, range(11)), "72"], cases, "looked at 143 of 143")
+    assert found.severity == "warn" and "They go with the label" in found.message
+    assert "11 of 72 'a' (15 %), 1 of 71 'b' (1 %)" in found.message
+
+
+def test_what_is_not_shown_is_not_denied() -> None:
+    cases = [case(str(n), "ab"[n % 2]) for n in range(20)]
+    for marked in (["0", "2", "1"], [one.id for one in cases]):
+        (found,) = checkup._marker_finding(cohort_of(*cases), marked, cases, "looked at 20 of 20")
+        assert found.severity == "note" and "not shown to go with the label" in found.message
+        assert "does not" not in found.message and "Nothing needs" not in found.advice
+    alone = [case(str(n)) for n in range(5)]
+    (found,) = checkup._marker_finding(cohort_of(*alone), ["1"], alone, "looked at 5 of 5")
+    assert "cannot be asked" in found.message
+
+
+def test_images_of_one_patient_are_one_proof() -> None:
+    cases = [case(str(n), "ab"[n % 2], patient="ab"[n % 2]) for n in range(80)]
+    (found,) = checkup._marker_finding(cohort_of(*cases), [str(n) for n in range(0, 80, 2)], cases, "looked at 80")
+    assert found.severity == "note"
+
+
+def test_the_bar_counts_images_and_not_passes() -> None:
+    total = 143 + checkup.JUDGING + 120
+    said = [checkup.stage(done, total, 143) for done in range(total + 1)]
+    assert said[0] == "Looked at 0 of 143 images" and said[143] == "Comparing 143 images"
+    assert said[-1] == "Looked for writing in 120 of 120 images"
+    assert checkup.stage(163, 163, 143) == "Comparing 143 images" and checkup.stage(0, 0, 143) == "Beginning…"
 
 
 def test_a_small_class_of_its_own_kind_is_not_foreign() -> None:

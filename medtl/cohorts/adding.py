@@ -20,7 +20,8 @@ from medtl.cohorts.findings import checks
 from medtl.cohorts.formats.images import read_bytes
 from medtl.cohorts.judging import Wishes, identified, judged
 from medtl.cohorts.labelling import labels, npz
-from medtl.cohorts.names import shown
+from medtl.cohorts.labelling.dates import days_of
+from medtl.cohorts.names import shown, suffix
 from medtl.cohorts.originals import Span, write_index
 from medtl.cohorts.pixels import SHARD, Pixels, Row, Shard, assemble, find_near
 from medtl.cohorts.pseudonyms import Pseudonyms
@@ -109,7 +110,8 @@ def add(
             raise _nothing_readable(skipped)
         cases, rule = _who_is_who(read.seeds, patient_pattern, pseudonyms if file_names == "replaced" else None)
         wishes = Wishes(wanted.task, wanted.order, positive, seed, exclude_findings=tuple(exclude_findings))
-        cohort = judged(cases, Pixels(folder), wishes)
+        pixels = Pixels(folder)
+        cohort = judged(cases, pixels, wishes)
         words = _words(wanted)
         cohort = replace(
             cohort,
@@ -121,13 +123,13 @@ def add(
             reading=reading,
             privacy=Privacy(file_names, "kept" if keep_key else "thrown away", read.removed),
         )
-        cohort = identified(cohort)
+        cohort = identified(cohort, pixels)
         if on_skipped:
             for file in skipped:
                 on_skipped(_said(file, pseudonyms, words))
         stored = folders.settle(ws, folder, cohort, name)
         if keep_key:
-            _write_key(ws, stored.id, [*read.key, *pseudonyms.key])
+            _write_key(ws, stored.first, [*read.key, *pseudonyms.key])
         return stored
 
 
@@ -156,12 +158,19 @@ def _wanted(path: Path, table: Path | None, split: Path | None, folder: Path, ta
 def _by_table_or_folders(bundle: archive.Bundle, table: Path | None, task: Task | None) -> Wanted:
     if table:
         return _from_table(bundle, _table(table, task=task))
-    inside = next((entry for entry in bundle.entries if entry.name.casefold() == "labels.csv"), None)
+    inside = _table_inside(bundle)
     if inside and len(labels.class_folders(bundle.entries)) < 2:
         others = replace(bundle, entries=tuple(entry for entry in bundle.entries if entry is not inside))
-        return _from_table(others, labels.read_table(inside.read(), "labels.csv", task=task))
+        return _from_table(others, labels.read_table(inside.read(), shown(inside.name), task=task))
     found, skipped = labels.from_folders(bundle.entries)
     return Wanted(bundle.title, found, (*bundle.skipped, *skipped), task or "single-label")
+
+
+def _table_inside(bundle: archive.Bundle) -> archive.Entry | None:
+    """labels.csv, or the only table there is."""
+    tables = [entry for entry in bundle.entries if suffix(entry.name) in (".csv", ".tsv")]
+    named = [entry for entry in tables if entry.name.casefold() == "labels.csv"]
+    return named[0] if named else tables[0] if len(tables) == 1 else None
 
 
 def _from_table(bundle: archive.Bundle, table: labels.Table, title: str = "") -> Wanted:
@@ -397,13 +406,14 @@ def _who_is_who(seeds: Sequence[_Seed], pattern: str | None, pseudonyms: Pseudon
 
 def _periods(dates: Sequence[str]) -> list[str]:
     """Which fifth of the cohort a date belongs to, by rank: enough to see that time tells the label, too little to
-    tell a day. Empty where a date is missing, or all are alike."""
-    known = sorted(date for date in dates if date)
+    tell a day. Empty where a date is missing or cannot be understood, or all are alike."""
+    days = days_of(dates)
+    known = sorted(day for day in days if day)
     if len(set(known)) < PERIODS:
         return [""] * len(dates)
-    first = {date: at for at, date in reversed(list(enumerate(known)))}
-    share = {date: min(PERIODS - 1, PERIODS * at // len(known)) for date, at in first.items()}
-    return [f"{share[date] + 1} of {PERIODS}" if date else "" for date in dates]
+    first = {day: at for at, day in reversed(list(enumerate(known)))}
+    share = {day: min(PERIODS - 1, PERIODS * at // len(known)) for day, at in first.items()}
+    return [f"{share[day] + 1} of {PERIODS}" if day else "" for day in days]
 
 
 # ---- names ----------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from medtl.errors import BadInput, NotFound
 from medtl.vocabulary import Skipped
 
 OFFICE = {".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp"}  # zips by content, documents by purpose
+REPEATED = ("The zip holds another file of this name before it; that one is taken.", "Give each file its own name.")
 PARTS_ALONE = "Unpack it, and make one zip of the images or give the folder."
 
 
@@ -93,7 +94,7 @@ def named(base: Path, names: Sequence[str]) -> Bundle:
 def _folder(root: Path) -> Bundle:
     entries: list[Entry] = []
     skipped: list[Skipped] = []
-    for found, key in _below(str(root), ""):
+    for found, key in _below(str(root), skipped):
         if found.is_symlink() or not found.is_file():
             skipped.append(Skipped(shown(key), "This is a link, not a file.", "Put the file itself there."))
             continue
@@ -103,16 +104,27 @@ def _folder(root: Path) -> Bundle:
     return Bundle(root.resolve().name, _checked(tuple(entries)), tuple(skipped))
 
 
-def _below(place: str, key: str) -> Iterator[tuple["os.DirEntry[str]", str]]:
+def _below(root: str, skipped: list[Skipped]) -> Iterator[tuple["os.DirEntry[str]", str]]:
     """Files and links with their names from the top, folder by folder; links to folders are not followed."""
-    with os.scandir(place) as found:
-        inside = sorted((entry for entry in found if not ignored(entry.name)), key=lambda entry: entry.name)
-    folders = [entry for entry in inside if entry.is_dir(follow_symlinks=False)]
-    for entry in inside:
-        if not entry.is_dir(follow_symlinks=False):
-            yield entry, f"{key}{entry.name}"
-    for folder in folders:
-        yield from _below(folder.path, f"{key}{folder.name}/")
+    waiting = [(root, "")]
+    while waiting:
+        place, key = waiting.pop()
+        if key.count("/") > limits.DEPTH:
+            skipped.append(_too_deep(key))
+            continue
+        with os.scandir(place) as found:
+            inside = sorted((entry for entry in found if not ignored(entry.name)), key=lambda entry: entry.name)
+        folders = [entry for entry in inside if entry.is_dir(follow_symlinks=False)]
+        yield from ((entry, f"{key}{entry.name}") for entry in inside if not entry.is_dir(follow_symlinks=False))
+        waiting += [(folder.path, f"{key}{folder.name}/") for folder in reversed(folders)]
+
+
+def _too_deep(key: str) -> Skipped:
+    return Skipped(
+        shown(key),
+        f"It lies more than {limits.DEPTH} folders deep; nothing below is looked at.",
+        "Move the images further up.",
+    )
 
 
 def _file(path: str, size: int, name: str) -> Entry:
@@ -257,15 +269,22 @@ def _check_not_a_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
 
 def _members(path: Path, archive: zipfile.ZipFile) -> Bundle:
     entries = []
+    skipped: list[Skipped] = []
     seen: set[str] = set()
     for number, member in enumerate(archive.infolist()):
         key = path_key(member.filename)
-        if member.is_dir() or ignored(key) or key in seen:
+        if member.is_dir() or ignored(key):
+            continue
+        if key.count("/") > limits.DEPTH:
+            skipped.append(_too_deep(key))
+            continue
+        if key in seen:
+            skipped.append(Skipped(shown(key), *REPEATED))
             continue
         seen.add(key)
         place = Place(str(path), number)
         entries.append(Entry(key, member.file_size, partial(read_member, archive, member), place))
-    return Bundle(path.stem, tuple(sorted(entries, key=lambda entry: entry.name)))
+    return Bundle(path.stem, tuple(sorted(entries, key=lambda entry: entry.name)), tuple(skipped))
 
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

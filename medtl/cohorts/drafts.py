@@ -6,7 +6,7 @@ of its own. It knows case ids and words; whether a class exists is asked when th
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -67,6 +67,13 @@ def read(ws: Workspace, cohort: str) -> Draft:
 def clear(ws: Workspace, cohort: str) -> None:
     """Forget the draft: it was made into a version, or thrown away."""
     _file(ws, cohort).unlink(missing_ok=True)
+
+
+def keep_seen(ws: Workspace, cohort: str, cases: Iterable[str]) -> None:
+    """Forget all of the draft but that these cases were looked at."""
+    clear(ws, cohort)
+    if seen := [{"case": case, "do": "seen", "value": ""} for case in sorted(cases)]:
+        _append(ws, cohort, *seen)
 
 
 def carry(ws: Workspace, old: str, new: str, *, only_seen: bool = False) -> None:

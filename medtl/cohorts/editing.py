@@ -12,10 +12,10 @@ from pathlib import Path
 
 from medtl.cohorts import folders, originals, patients, reading
 from medtl.cohorts.findings import checks
-from medtl.cohorts.judging import Wishes, identified, judged
+from medtl.cohorts.judging import Wishes, identified, judged, looked_at
 from medtl.cohorts.labelling.labels import class_name, outcome_of
 from medtl.cohorts.names import shown
-from medtl.cohorts.pixels import BIN, INDEX, SHARD, Pixels, Shard, assemble, carried_over, find_near
+from medtl.cohorts.pixels import SHARD, Pixels, Shard, assemble, carried_over, keep_near, share
 from medtl.cohorts.pseudonyms import Pseudonyms
 from medtl.errors import BadInput, MedtlError, NotFound
 from medtl.vocabulary import Blank, Case, Cohort, Edit, Uncertain
@@ -93,21 +93,25 @@ def _version(ws: Workspace, old: Cohort, changes: Changes, name: str | None) -> 
             cases = _blanked(home, folder, old, cases, changes.blank)
         else:
             originals.share(home, folder, [case.at for case in cases])
-            for shared in (BIN, INDEX):
-                originals.link(home / shared, folder / shared)
-        new = judged(cases, Pixels(folder), _wishes(old, cases, changes), None if anew else old.split.part_of())
+            share(home, folder)
+        pixels = Pixels(folder)
+        new = judged(cases, pixels, _wishes(old, cases, changes), None if anew else old.split.part_of())
+        accepted = _accepted(old, new, changes)
         new = replace(
             new,
+            accepted=accepted,
+            findings=looked_at(new.findings, accepted),
             title=shown(name, 200) if name else old.title,
             skipped=old.skipped,
             patient_rule=rule,
             parent=old.id,
+            root=old.first,
             history=(*old.history, *_history(old, excluded, dropped, cases, changes)),
             synthetic=old.synthetic,
             reading=old.reading,
             privacy=old.privacy,
         )
-        new = identified(new)
+        new = identified(new, pixels)
         if new.id == old.id:
             return folders.rename(ws, old, name) if name else old
         return folders.settle(ws, folder, new, name)
@@ -130,6 +134,11 @@ def _check(old: Cohort, excluded: set[str], changes: Changes) -> None:
     for label in (*changes.relabel.values(), *changes.merge):
         if label not in old.classes:
             raise BadInput(f"There is no class '{shown(label, 100)}'.", f"The classes are {', '.join(old.classes)}.")
+    for code in changes.accept:
+        if code not in checks.CODES:
+            raise BadInput(f"There is no finding called '{shown(code, 60)}'.", f"Known: {', '.join(checks.CODES)}.")
+        if any(finding.code == code for finding in old.blocks):
+            raise BadInput(f"The finding {code} stops training; it cannot be kept as it is.", "Resolve it.")
     if excluded >= known:
         raise BadInput("This would leave no case in the cohort.", "Leave out fewer, or delete the cohort.")
     if old.task == "multi-label" and (changes.relabel or changes.merge):
@@ -167,7 +176,6 @@ def _outcome(cases: Sequence[Case], changes: Changes) -> tuple[list[Case], int]:
 def _patients(ws: Workspace, old: Cohort, cases: list[Case], changes: Changes) -> tuple[list[Case], str]:
     rule = old.patient_rule
     pseudonyms = Pseudonyms(ws.salt())
-
     known = {case.patient for case in old.cases}
 
     def code(said: str) -> str:
@@ -177,7 +185,9 @@ def _patients(ws: Workspace, old: Cohort, cases: list[Case], changes: Changes) -
     if changes.patient_pattern:
         claims = [patients.Claim(case.id, case.name) for case in cases]
         who, rule = patients.assign(claims, changes.patient_pattern)
-        cases = [replace(case, patient=who[case.id]) for case in cases]
+        lone = {case.id for case in cases if who[case.id] == patients.alone(case.id)}
+        coded = {case.id: who[case.id] if case.id in lone else code(str(who[case.id])) for case in cases}
+        cases = [replace(case, patient=coded[case.id]) for case in cases]
     if changes.patients:
         said = {case: shown(text, 200) for case, text in changes.patients.items()}
         cases = [replace(case, patient=code(said[case.id]) if said.get(case.id) else case.patient) for case in cases]
@@ -198,9 +208,19 @@ def _wishes(old: Cohort, cases: Sequence[Case], changes: Changes) -> Wishes:
         order = tuple(dict.fromkeys(class_name(changes.merge.get(label, label)) for label in order))
     merged = changes.merge.get(old.positive, old.positive) if old.positive else None
     kept = merged if merged in labels else None
-    positive = changes.positive or changes.outcome or (kept if len(labels) == 2 else None)
-    accepted = tuple(dict.fromkeys((*old.accepted, *changes.accept)))
-    return Wishes(task, order, None if task == "multi-label" else positive, old.split.seed, accepted)
+    positive = changes.positive or (changes.outcome or kept if len(labels) == 2 else None)
+    return Wishes(task, order, None if task == "multi-label" else positive, old.split.seed)
+
+
+def _accepted(old: Cohort, new: Cohort, changes: Changes) -> tuple[str, ...]:
+    """What somebody has kept stays kept as long as it names no case that nobody looked at then."""
+    before = {code: _cases_of(old, code) for code in old.accepted}
+    kept = [code for code in old.accepted if _cases_of(new, code) <= before[code]]
+    return tuple(dict.fromkeys((*kept, *changes.accept)))
+
+
+def _cases_of(cohort: Cohort, code: str) -> set[str]:
+    return {id for finding in cohort.findings if finding.code == code for id in finding.cases}
 
 
 def _history(old: Cohort, excluded: set[str], dropped: int, cases: Sequence[Case], changes: Changes) -> list[Edit]:
@@ -224,17 +244,26 @@ def _history(old: Cohort, excluded: set[str], dropped: int, cases: Sequence[Case
     for code in changes.accept:
         held = [finding for finding in old.findings if finding.code == code]
         edits.append((f"looked at the finding {code} and kept it", sum(len(finding.cases) for finding in held)))
-    for box in changes.blank:
-        hit = sum(_meant(case, box) for case in cases)
-        edits.append((f"blacked out a rectangle of the images of {box.width} x {box.height} pixels", hit))
+    for (width, height), boxes in _by_size(changes.blank).items():
+        hit = sum(any(_meant(case, box) for box in boxes) for case in cases)
+        what = "a rectangle" if len(boxes) == 1 else f"{len(boxes)} rectangles"
+        edits.append((f"blacked out {what} in images of {width} x {height} pixels", hit))
     return [Edit(now, what, n, changes.who) for what, n in edits]
 
 
 # ---- the folder of the new version ----------------------------------------------------------------------------------
 
 
+def _by_size(blank: Sequence[Blank]) -> dict[tuple[int, int], list[Blank]]:
+    found: dict[tuple[int, int], list[Blank]] = {}
+    for box in blank:
+        found.setdefault((box.width, box.height), []).append(box)
+    return found
+
+
 def _meant(case: Case, box: Blank) -> bool:
-    return (case.facts.get("width"), case.facts.get("height")) == (box.width, box.height)
+    fits = (case.facts.get("width"), case.facts.get("height")) == (box.width, box.height)
+    return fits and (not box.cases or case.id in box.cases)
 
 
 def _blanked(home: Path, folder: Path, old: Cohort, cases: Sequence[Case], blank: Sequence[Blank]) -> list[Case]:
@@ -250,23 +279,23 @@ def _blanked(home: Path, folder: Path, old: Cohort, cases: Sequence[Case], blank
     spans = originals.carry_over(known, [case.at for case in rest], folder / originals.PACK.format("kept"))
     shard = carried_over(home, [case.id for case in rest], folder / f"{SHARD}kept")
     setup = {"desk": "blank", "folder": str(folder), "reading": asdict(old.reading)}
-    jobs = [
-        reading.job(n, Path(case.at).name, known.place(case.at), frame=_frame(case), boxes=boxes[case.id])
-        for n, case in enumerate(hit)
-    ]
+    pictures: dict[str, list[tuple[str, int | None, list[list[float]]]]] = {}
+    for case in hit:
+        pictures.setdefault(case.at, []).append((case.id, _frame(case), boxes[case.id]))
+    jobs = [reading.job(n, at, known.place(at), pictures=pictures[at]) for n, at in enumerate(pictures)]
     numbers = count()
     rows: dict[str, dict[str, list[object]]] = {}
     at: dict[str, str] = {}
     for answer in reading.answers(setup, jobs, lambda: f"{SHARD}{next(numbers)}"):
-        case = hit[answer["job"]]
         if "skipped" in answer:
             raise MedtlError("An image could not be blacked out, so nothing was changed.", " ".join(answer["skipped"]))
-        rows.setdefault(answer["shard"], {})[case.id] = answer["row"]
-        at[case.id] = answer["at"]
+        for one in answer["pictures"]:
+            rows.setdefault(answer["shard"], {})[one["case"]] = one["row"]
+            at[one["case"]] = one["at"]
         spans |= answer["originals"]
     assemble(folder, [shard, *(Shard(folder / name, rows[name]) for name in sorted(rows))])
     originals.write_index(folder, spans)
-    find_near(folder)
+    keep_near(folder, Pixels(home).near)  # black boxes are alike everywhere: likeness stays as it was
     return [replace(case, at=at.get(case.id, case.at)) for case in cases]
 
 

@@ -11,14 +11,14 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from medtl.cohorts import originals, pixels
 from medtl.cohorts.names import shown
-from medtl.cohorts.originals import PACK, Originals, keep_only
 from medtl.errors import MedtlError, NotFound
 from medtl.vocabulary import Case, Cohort, Edit, Finding, Privacy, Reading, Removed, Skipped, Split
 from medtl.workspace import Workspace, write_whole
@@ -42,6 +42,12 @@ class CohortSummary:
     synthetic: bool
     blocked: bool
     bytes: int
+    root: str = ""
+
+    @property
+    def first(self) -> str:
+        """The id of the first version."""
+        return self.root or self.id
 
 
 def load(ws: Workspace, id: str) -> Cohort:
@@ -81,6 +87,9 @@ def settle(ws: Workspace, folder: Path, cohort: Cohort, name: str | None) -> Coh
             if not (home / WHOLE).exists():
                 raise
     known = load(ws, cohort.id)
+    if known.privacy != cohort.privacy:  # the same content; what is said of the key is that of today
+        known = replace(known, privacy=cohort.privacy)
+        _write(home, known)
     return rename(ws, known, name) if name and shown(name, 200) != known.title else known
 
 
@@ -124,13 +133,31 @@ def _alive(process: int) -> bool:
 
 
 def _drop_unused(folder: Path, cohort: Cohort) -> None:
-    """Originals of cases that findings excluded, and packs that nothing points into."""
+    """Of a first version: what was read and is no case of it. Packs that nothing points into."""
     if cohort.parent is None:
-        keep_only(folder, {case.at for case in cohort.cases})
-    packs = {pack.name for pack in Originals(folder).files()}
-    for pack in folder.glob(PACK.format("*")):
+        originals.keep_only([folder], {case.at for case in cohort.cases})
+        pixels.keep_only([folder], {case.id for case in cohort.cases})
+    packs = {pack.name for pack in originals.Originals(folder).files()}
+    for pack in folder.glob(originals.PACK.format("*")):
         if pack.name not in packs:
             pack.unlink()
+
+
+def compact(ws: Workspace, ids: Sequence[str]) -> None:
+    """Take off the disk what none of these versions of a cohort holds any more; those that share go on sharing."""
+    held = {id: load(ws, id) for id in ids}
+    by_cache: dict[object, list[str]] = {}
+    by_packs: dict[tuple[int, ...], list[str]] = {}
+    for id in held:
+        folder = ws.cohort(id)
+        by_cache.setdefault((folder / pixels.Pixels(folder).bin).stat().st_ino, []).append(id)
+        packs = tuple(pack.stat().st_ino for pack in originals.Originals(folder).files())
+        by_packs.setdefault(packs, []).append(id)
+    for group in by_cache.values():
+        pixels.keep_only([ws.cohort(id) for id in group], {case.id for id in group for case in held[id].cases})
+    for shared, group in by_packs.items():
+        if shared:
+            originals.keep_only([ws.cohort(id) for id in group], {case.at for id in group for case in held[id].cases})
 
 
 def _write(folder: Path, cohort: Cohort) -> None:
@@ -148,6 +175,7 @@ def _write(folder: Path, cohort: Cohort) -> None:
         cohort.synthetic,
         bool(cohort.blocks),
         size,
+        cohort.root,
     )
     write_whole(folder / HEADER, json.dumps(header, default=vars, ensure_ascii=False))
 

@@ -13,6 +13,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +27,11 @@ ANSWER = "out.json"
 LOG = "log.txt"
 ALIVE = "alive"
 PROCESS = "pid"
+ON = "cohort"  # the cohort a deeper check looks at
+USED = "uploads.txt"  # the uploads an import reads; they go with it
+UPLOAD = "up-"  # how the folder of an upload begins
+DAY = 86400  # seconds until what nobody came back for is cleared away
+PATIENCE = 5.0  # seconds a process has to end by itself
 PUBLISHED = "medmnist:"
 NICENESS = 10
 VARIABLE = "MEDTL_PROGRESS"  # names the file the command writes its progress to
@@ -98,6 +105,7 @@ def start_check(ws: Workspace, cohort: str, source: str | None = None, text: boo
     """Begin the deeper check of a cohort, with a network, in the background; followed like an import."""
     given = [*([f"--source={source}"] if source else []), *([] if text else ["--no-text"])]
     folder = _start(ws, ["cohort", "check", *given], cohort)
+    write_whole(folder / ON, cohort)
     with contextlib.suppress(OSError, ValueError):  # nobody waits for it: let clicks and trainings go first
         os.setpriority(os.PRIO_PROCESS, int((folder / PROCESS).read_text()), NICENESS)
     return folder
@@ -146,12 +154,65 @@ def import_status(folder: Path) -> ImportStatus:
     )
 
 
-def clear(folder: Path) -> None:
-    """Forget an import; one that still runs is stopped (what it had made goes with the next import)."""
-    if _lives(folder):
-        with contextlib.suppress(OSError, ValueError):
-            os.killpg(int((folder / PROCESS).read_text()), signal.SIGTERM)
+def own(folder: Path, uploads: Iterable[Path]) -> None:
+    """These uploads are read by this import: they go when it is cleared away, whoever does that."""
+    write_whole(folder / USED, "\n".join(upload.name for upload in uploads))
+
+
+def uploads(folder: Path) -> list[Path]:
+    """What the import reads of what was uploaded."""
+    try:
+        names = (folder / USED).read_text(encoding="utf-8").split()
+    except OSError:
+        return []
+    return [folder.parent / name for name in names if name.startswith(UPLOAD) and Path(name).name == name]
+
+
+def clear(folder: Path, *, keep_uploads: bool = False) -> None:
+    """Forget an import and what was uploaded for it; one that still runs is stopped (what it had made goes with the
+    next import). `keep_uploads`: another import reads them."""
+    _stop(folder)
+    for upload in [] if keep_uploads else uploads(folder):
+        shutil.rmtree(upload, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def stop_checks(ws: Workspace, cohorts: Collection[str]) -> None:
+    """Before a cohort goes: no deeper check may go on looking at it."""
+    for on in ws.spool.glob(f"*/{ON}"):
+        with contextlib.suppress(OSError):
+            if on.read_text(encoding="utf-8") in cohorts:
+                clear(on.parent)
+
+
+def sweep(ws: Workspace) -> None:
+    """What nobody came back for within a day: imports and checks that are over (their answers name files), uploads."""
+    for alive in ws.spool.glob(f"*/{ALIVE}"):
+        if _old(alive.parent) and not _lives(alive.parent):
+            clear(alive.parent)
+    waiting = {upload for used in ws.spool.glob(f"*/{USED}") for upload in uploads(used.parent)}
+    for folder in ws.spool.glob(f"{UPLOAD}*"):
+        if folder not in waiting and _old(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _old(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime > DAY
+    except OSError:
+        return False
+
+
+def _stop(folder: Path) -> None:
+    """End the process, so that nothing is written any more once this returns."""
+    for way in (signal.SIGTERM, signal.SIGKILL):
+        if not _lives(folder):
+            return
+        with contextlib.suppress(OSError, ValueError):
+            os.killpg(int((folder / PROCESS).read_text()), way)
+        end = time.monotonic() + PATIENCE
+        while _lives(folder) and time.monotonic() < end:
+            time.sleep(0.02)
 
 
 def _lives(folder: Path) -> bool:

@@ -97,13 +97,18 @@ def _counted(label: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces], label
 
 
-def identified(cohort: Cohort) -> Cohort:
+def identified(cohort: Cohort, pixels: Pixels) -> Cohort:
     """With its id: a hash of everything that a training or a reader could notice; the same content has the same id."""
+
+    def told(case: Case) -> list[object]:
+        picture = pixels.stored[case.id].fingerprint
+        facts = sorted((name, str(value)) for name, value in case.facts.items())
+        labels = sorted(case.labels.items())
+        return [case.id, case.sha256, picture, case.label, labels, case.patient or "", case.part, facts]
+
     content = {
-        "cases": sorted(
-            [case.id, case.sha256, case.at, case.label, dict(case.labels), case.patient or "", case.part]
-            for case in cohort.cases
-        ),
+        "cases": sorted((told(case) for case in cohort.cases), key=lambda one: str(one[0])),
+        "reading": vars(cohort.reading),
         "task": cohort.task,
         "classes": list(cohort.classes),
         "positive": cohort.positive,

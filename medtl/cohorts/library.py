@@ -16,40 +16,42 @@ __all__ = ["CohortSummary", "add", "cohorts", "delete", "delete_key", "describe"
 
 
 def delete(ws: Workspace, id: str) -> int:
-    """Remove a cohort with its key; returns the bytes that came free (files shared with another version stay there).
+    """Remove a cohort; returns the bytes that came free (files shared with another version stay there).
 
-    What other parts of the workspace made of it (features, readings) goes with `medtl.housekeeping`.
+    Pictures that no other version holds are off the disk afterwards. The key goes with the last version. What other
+    parts of the workspace made of it (features, readings) goes with `medtl.housekeeping`.
     """
-    folder = ws.cohort(id)
-    if not (folder / folders.WHOLE).exists():
-        raise NotFound("There is no such cohort.", "Pick one from the Library.")
+    first = _first(ws, id)
     doomed = folders.hidden(ws, "delete")
-    folder.replace(doomed)  # gone from every list at once, whatever happens next
+    ws.cohort(id).replace(doomed)  # gone from every list at once, whatever happens next
     stats = [file.lstat() for file in doomed.rglob("*") if file.is_file()]
     shutil.rmtree(doomed)
-    delete_key(ws, id)
+    others = [one.id for one in cohorts(ws) if one.first == first]
+    folders.compact(ws, others)
+    if not others:
+        key_path(ws, first).unlink(missing_ok=True)
     return sum(stat.st_size for stat in stats if stat.st_nlink == 1)
 
 
 def key_file(ws: Workspace, id: str) -> Path | None:
-    """The table of what became which code, if it was kept: for the cohort it was made with, and all its versions."""
-    at: str | None = id
-    while at:
-        if key_path(ws, at).exists():
-            return key_path(ws, at)
-        try:
-            at = load(ws, at).parent
-        except NotFound:
-            return None
-    return None
+    """The table of what became which code, if it was kept; all versions of a cohort share it."""
+    path = key_path(ws, _first(ws, id))
+    return path if path.exists() else None
 
 
 def delete_key(ws: Workspace, id: str) -> bool:
-    """Throw the key away; from then on nobody can tell from a code who it was."""
-    path = key_path(ws, ws.cohort(id).name)
+    """Throw the key away; from then on nobody can tell from a code who it was, unless by trying."""
+    path = key_path(ws, _first(ws, id))
     found = path.exists()
     path.unlink(missing_ok=True)
     return found
+
+
+def _first(ws: Workspace, id: str) -> str:
+    """Also of a cohort whose description is damaged: then of itself."""
+    if not (ws.cohort(id) / folders.WHOLE).exists():
+        raise NotFound("There is no such cohort.", "Pick one from the Library.")
+    return next((one.first for one in cohorts(ws) if one.id == id), id)
 
 
 def describe(cohort: Cohort) -> dict[str, Any]:

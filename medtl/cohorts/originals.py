@@ -6,8 +6,9 @@ changed; versions share it by a hard link. It knows bytes and their names, and n
 
 import json
 import os
+import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from medtl.cohorts.archive import Place
@@ -89,16 +90,20 @@ def carry_over(old: Originals, names: Iterable[str], to: Path) -> dict[str, Span
     return spans
 
 
-def keep_only(folder: Path, names: set[str]) -> None:
-    """Take the other originals off the disk."""
-    old = Originals(folder)
+def keep_only(folders: Sequence[Path], names: set[str]) -> None:
+    """Take all other originals off the disk, in versions that share their packs."""
+    old = Originals(folders[0])
     if set(old.spans) <= names:
         return
-    before = old.files()
-    spans = carry_over(old, names, folder / PACK.format("kept"))
-    write_index(folder, spans)
-    for pack in before:
-        pack.unlink()
+    pack = PACK.format(secrets.token_hex(4))
+    spans = carry_over(old, names & set(old.spans), folders[0] / pack)
+    for folder in folders:
+        before = Originals(folder).files()
+        if folder != folders[0]:
+            link(folders[0] / pack, folder / pack)
+        write_index(folder, spans)
+        for file in before:
+            file.unlink()
 
 
 def share(old: Path, folder: Path, names: Iterable[str]) -> None:

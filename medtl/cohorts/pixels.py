@@ -6,6 +6,7 @@ which look alike. It knows case ids, and nothing of labels, parts or networks be
 
 import hashlib
 import json
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -20,6 +21,7 @@ from medtl.cohorts import limits
 from medtl.cohorts.findings.likeness import near_copies
 from medtl.cohorts.findings.looks import Looks, measure
 from medtl.cohorts.formats.images import Picture
+from medtl.cohorts.originals import link
 from medtl.cohorts.pool import in_order
 from medtl.errors import MedtlError, NotFound
 from medtl.vocabulary import InputSpec
@@ -73,7 +75,8 @@ class Pixels:
         self.near: tuple[tuple[str, str], ...] = tuple((one, other) for one, other in index["near"])
         # Cohorts made before looks were measured have none.
         self.looks: Mapping[str, Looks] = {case: Looks(*values) for case, values in index.get("looks", {}).items()}
-        self._bytes: NDArray[np.uint8] = np.memmap(folder / BIN, np.uint8, mode="r")
+        self.bin: str = index.get("bin", BIN)
+        self._bytes: NDArray[np.uint8] = np.memmap(folder / self.bin, np.uint8, mode="r")
 
     def image(self, case: str) -> Picture:
         """(H, W) grey or (H, W, 3), uint8; a copy that may be written to."""
@@ -158,9 +161,9 @@ def assemble(folder: Path, shards: Sequence[Shard]) -> None:
 
 def carried_over(old: Path, cases: Sequence[str], to: Path) -> Shard:
     """The pictures of these cases of another version as a shard, and nothing else of what lies there."""
-    index = json.loads((old / INDEX).read_text(encoding="utf-8"))
+    index = _index(old)
     rows: dict[str, Row] = {}
-    with (old / BIN).open("rb") as file, to.open("xb") as out:
+    with (old / index.get("bin", BIN)).open("rb") as file, to.open("xb") as out:
         for case in cases:
             place = Stored(*index["cases"][case])
             file.seek(place.offset)
@@ -174,18 +177,52 @@ def find_near(folder: Path) -> None:
     pixels = Pixels(folder)
     cases = sorted(pixels.stored)
     pairs = near_copies(pixels.thumbnails(cases)) if cases else []
-    content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    content["near"] = [[cases[one], cases[other]] for one, other in pairs]
+    keep_near(folder, [(cases[one], cases[other]) for one, other in pairs])
+
+
+def keep_near(folder: Path, pairs: Iterable[tuple[str, str]]) -> None:
+    """Note pairs that look alike, of the cases that are here."""
+    content = _index(folder)
+    content["near"] = [list(pair) for pair in pairs if all(case in content["cases"] for case in pair)]
     write_whole(folder / INDEX, json.dumps(content, separators=(",", ":")))
 
 
-def _write_index(folder: Path, rows: Mapping[str, Row]) -> None:
+def share(old: Path, folder: Path) -> None:
+    """Hard links to the cache of another version; copies where the disk knows no links."""
+    for name in (_index(old).get("bin", BIN), INDEX):
+        link(old / name, folder / name)
+
+
+def keep_only(folders: Sequence[Path], cases: set[str]) -> None:
+    """Take the pictures of all other cases off the disk, in versions that share one cache.
+
+    The new cache is written once, under a name of its own, and takes effect in each version with its index.
+    """
+    first = Pixels(folders[0])
+    if set(first.stored) <= cases:
+        return
+    name = f"pixels-{secrets.token_hex(4)}.bin"
+    shard = carried_over(folders[0], sorted(cases & set(first.stored)), folders[0] / name)
+    for folder in folders:
+        old = Pixels(folder)
+        if folder != folders[0]:
+            link(folders[0] / name, folder / name)
+        _write_index(folder, shard.rows, old.near, name)
+        (folder / old.bin).unlink()
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / INDEX).read_text(encoding="utf-8")))
+
+
+def _write_index(folder: Path, rows: Mapping[str, Row], near: Iterable[tuple[str, str]] = (), name: str = BIN) -> None:
     places = len(fields(Stored))
     content = {
         "schema_version": 2,
+        "bin": name,
         "cases": {case: row[:places] for case, row in rows.items()},
         "looks": {case: row[places:] for case, row in rows.items() if row[places:]},
-        "near": [],
+        "near": [list(pair) for pair in near if all(case in rows for case in pair)],
     }
     write_whole(folder / INDEX, json.dumps(content, separators=(",", ":")))
 

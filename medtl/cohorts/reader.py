@@ -7,6 +7,7 @@ codes.
 """
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -42,20 +43,24 @@ def main(answers: int) -> None:
     _limit()
     setup = json.loads(sys.stdin.readline())
     with os.fdopen(answers, "wb") as out:
-        voice = Voice(out)
+        voice = Voice(out, setup["seconds"])
         desk = DESKS[setup["desk"]](setup, voice.alive)
         voice.tell()  # ready
+        signal.alarm(0)  # to wait for work may take as long as it likes
         for line in sys.stdin:
+            voice.wind()
             for job in json.loads(line):
                 voice.add(*_done(desk, job))
             voice.tell()
+            signal.alarm(0)
 
 
 class Voice:
     """Tells the parent, in handfuls: each line wakes it up, which takes as long as reading a small file does."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: BinaryIO, seconds: float) -> None:
         self.out = out
+        self.seconds = seconds
         self.answers: list[Message] = []
         self.told = 0.0
 
@@ -66,11 +71,15 @@ class Voice:
             self.tell(payload)
 
     def tell(self, payload: bytes = b"") -> None:
-        signal.alarm(_alarm())  # should the parent be gone while we hang, we end by ourselves
+        self.wind()
         self.out.write(json.dumps(self.answers, separators=(",", ":")).encode() + b"\n" + payload)
         self.out.flush()
         self.answers = []
         self.told = time.monotonic()
+
+    def wind(self) -> None:
+        """Should the parent be gone while we hang, we end by ourselves."""
+        signal.setitimer(signal.ITIMER_REAL, 3 * self.seconds)
 
     def alive(self) -> None:
         if self._is_time():
@@ -86,6 +95,10 @@ def _done(desk: "Desk", job: Message) -> tuple[Message, bytes]:
     except (BadInput, MemoryError) as error:
         wrong = error if isinstance(error, BadInput) else TOO_MUCH
         answer, payload = {"skipped": [wrong.message, wrong.advice]}, b""
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        answer, payload = {"full": True}, b""
     return {"job": job["job"], **answer}, payload
 
 
@@ -97,10 +110,6 @@ def _limit() -> None:
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of the memory would hold pictures and names
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-
-
-def _alarm() -> int:
-    return int(3 * limits.PARSE_SECONDS)
 
 
 def _bytes(job: Message) -> bytes:
@@ -218,27 +227,34 @@ class Show:
 
 
 class Blanked:
-    """Blacks out rectangles of an original and stores the picture, without loss, under its own hash."""
+    """Blacks out rectangles of the pictures of an original and stores them, without loss, under their own hashes."""
 
     def __init__(self, setup: Message, alive: Callable[[], None]) -> None:
         folder = Path(setup["folder"])
+        self.alive = alive
         self.writer = PixelWriter(folder / setup["shard"])
         self.originals = PackWriter(folder / PACK.format(setup["shard"]))
         self.reading = Reading(**setup["reading"])
 
     def __call__(self, job: Message) -> tuple[Message, bytes]:
-        wanted = job["frame"]
+        wanted: dict[int | None, list[tuple[str, list[list[float]]]]] = {}
+        for case, frame, boxes in job["pictures"]:  # copies of one file are cases of their own
+            wanted.setdefault(frame, []).append((case, boxes))
+        done: list[Message] = []
+        spans: dict[str, Span] = {}
         for decoded in images.read_all(_bytes(job), job["name"], self.reading):
-            if decoded.frame == wanted:
-                pixels = blanked(decoded.pixels, job["boxes"])
+            for case, boxes in wanted.pop(decoded.frame, ()):
+                pixels = blanked(decoded.pixels, boxes)
                 data = _png(pixels)
                 at = f"{hashlib.sha256(data).hexdigest()}.png"
-                span = self.originals.add(at, data)
-                row = self.writer.add(prepare(pixels))
-                self.writer.flush()
-                self.originals.flush()
-                return {"at": at, "row": row, "originals": {at: span}}, b""
-        raise BadInput("The original no longer holds this picture.", "Add the images again.")
+                spans[at] = self.originals.add(at, data)
+                done.append({"case": case, "at": at, "row": self.writer.add(prepare(pixels))})
+            self.alive()
+        if wanted:
+            raise BadInput("The original no longer holds this picture.", "Add the images again.")
+        self.writer.flush()
+        self.originals.flush()
+        return {"pictures": done, "originals": spans}, b""
 
 
 def blanked(picture: Picture, boxes: list[list[float]]) -> Picture:

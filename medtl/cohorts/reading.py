@@ -93,6 +93,11 @@ def _until_all_are_done(found: "queue.Queue[list[Answer] | BaseException | None]
         elif isinstance(told, BaseException):
             raise told
         else:
+            if any("full" in answer for answer in told):
+                raise MedtlError(
+                    "The disk is full; nothing was stored.",
+                    "Delete cohorts or runs that are no longer needed, or choose another folder with --home DIR.",
+                )
             yield from told
 
 
@@ -194,7 +199,7 @@ class _Child:
             os.close(its)
         self.pipe = mine
         self.rest = b""
-        self._tell(setup)
+        self._tell({**setup, "seconds": limits.PARSE_SECONDS})
         try:
             self._line(START_SECONDS, threading.Event())
         except _Lost as lost:

@@ -8,12 +8,13 @@ own. It shows nothing and changes no cohort: what readers agree on becomes label
 import hashlib
 import json
 import os
+import re
 import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,16 @@ from medtl.workspace import Workspace
 
 OWN = "the cohort's own labels"  # a reader like the others, for `compare`
 UNSURE = ""  # an answer too: this reader cannot tell
+RENAMED = re.compile("class (.+?) became (.+)")  # a line of the history of versions
+JUDGED = "judged.jsonl"  # a diary like a reader's: who was right where two readers differed
 NAME = 100  # characters
-LINKS = "versions.jsonl"  # deleted version -> the one it was made from
 
 
 @dataclass(frozen=True)
 class Progress:
     """How far a reader is. `done` of `of` cases have an answer, `unsure` of those "cannot tell"; `next` is the case to
-    read now, None at the end. `last` is the case of the last answer, which `undo` would take back."""
+    read now, None at the end. `last` is the case of the last answer, which `undo` would take back. `over`: ended for
+    good; only then should anybody be shown how far the readers agree, because who knows it is no longer blind."""
 
     reader: str
     of: int
@@ -46,6 +49,7 @@ class Progress:
     last: str | None
     blind: bool
     started: str
+    over: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class _Diary:
     blind: bool = True
     started: str = ""
     answers: list[tuple[str, str]] = field(default_factory=list)
+    stopped: bool = False
 
     @property
     def labels(self) -> dict[str, str]:
@@ -81,9 +86,11 @@ def start(
     """Begin (or go on): all cases, or a sample of so many, drawn from `seed` in proportion to the classes.
 
     The order is shuffled for each reader, so that neither the classes nor the other reader can be guessed from it.
-    Starting again under the same name keeps all answers and takes the new choice of cases.
+    Starting again under the same name keeps all answers and takes the new choice of cases, unless that reading was
+    stopped: who has seen the result is no longer blind.
     """
     name = _checked_name(reader)
+    _refuse_stopped(_read(_file(ws, cohort, name)))
     if cohort.task == "multi-label":
         raise BadInput("In this cohort an image may have several findings.", "Choose the one to be read first.")
     chosen = sample(cohort, cases, seed) if cases is not None else [case.id for case in cohort.cases]
@@ -96,6 +103,7 @@ def start(
 def record(ws: Workspace, cohort: Cohort, reader: str, case: str, label: str) -> None:
     """One answer, on disk when this returns: a class, or UNSURE. A later answer to the same case counts."""
     diary = _diary(ws, cohort, reader)
+    _refuse_stopped(diary)
     if case not in {known.id for known in cohort.cases}:
         raise NotFound(f"There is no case '{shown(case, 40)}' in this cohort.", "Pick one from the gallery.")
     if case not in diary.cases:
@@ -107,11 +115,19 @@ def record(ws: Workspace, cohort: Cohort, reader: str, case: str, label: str) ->
 
 def undo(ws: Workspace, cohort: Cohort, reader: str) -> str | None:
     """Take the last answer back, so that an earlier one to this case counts again; the case, None when none is left."""
-    answers = _diary(ws, cohort, reader).answers
+    diary = _diary(ws, cohort, reader)
+    _refuse_stopped(diary)
+    answers = diary.answers
     if not answers:
         return None
     _append(ws, cohort, reader, {"do": "undo"})
     return answers[-1][0]
+
+
+def stop(ws: Workspace, cohort: Cohort, reader: str) -> None:
+    """End the reading for good: what was read counts, nothing can be added, and the result may be shown."""
+    if not _diary(ws, cohort, reader).stopped:
+        _append(ws, cohort, reader, {"do": "stop", "version": cohort.id})
 
 
 def progress(ws: Workspace, cohort: Cohort, reader: str) -> Progress:
@@ -124,20 +140,22 @@ def progress(ws: Workspace, cohort: Cohort, reader: str) -> Progress:
     waiting = next((case for case in wanted if case not in labels), None)
     unsure = sum(labels[case] == UNSURE for case in done)
     last = diary.answers[-1][0] if diary.answers else None
-    return Progress(diary.reader, len(wanted), len(done), unsure, waiting, last, diary.blind, diary.started)
+    return Progress(
+        diary.reader, len(wanted), len(done), unsure, waiting, last, diary.blind, diary.started, diary.stopped
+    )
 
 
 def paper(ws: Workspace, cohort: Cohort, reader: str) -> dict[str, str | None]:
     """The cases to be read in this reader's order, each with the answer that stands; None: not read yet."""
-    diary = _diary(ws, cohort, reader)
+    diary, now = _diary(ws, cohort, reader), _names_now(cohort)
     here, answers = {case.id for case in cohort.cases}, diary.labels
-    return {case: answers.get(case) for case in diary.cases if case in here}
+    return {case: _now(answers[case], now) if case in answers else None for case in diary.cases if case in here}
 
 
 def readers(ws: Workspace, cohort: Cohort) -> tuple[str, ...]:
     """Everybody who has begun, as they called themselves, in order of the alphabet."""
     folder = ws.readings / root_of(ws, cohort.id)
-    names = {_read(file).reader for file in folder.glob("*.jsonl") if file.name != LINKS}
+    names = {_read(file).reader for file in folder.glob("*.jsonl")}
     return tuple(sorted(names - {""}, key=lambda name: (name.casefold(), name)))
 
 
@@ -146,9 +164,9 @@ def labels(ws: Workspace, cohort: Cohort, reader: str) -> dict[str, str]:
     here = {case.id for case in cohort.cases}
     if reader == OWN:
         return {case.id: case.label for case in cohort.cases}
-    spelled = {label.casefold(): label for label in cohort.classes}  # a class may have got its capitals since
-    found = {case: spelled.get(label.casefold()) for case, label in _diary(ws, cohort, reader).labels.items()}
-    return {case: label for case, label in found.items() if label is not None and case in here}
+    now = _names_now(cohort)
+    found = {case: _now(label, now) for case, label in _diary(ws, cohort, reader).labels.items()}
+    return {case: label for case, label in found.items() if label in cohort.classes and case in here}
 
 
 # ---- comparing ------------------------------------------------------------------------------------------------------
@@ -191,6 +209,32 @@ def consensus(ws: Workspace, cohort: Cohort, names: Sequence[str]) -> Consensus:
     return Consensus(agreed, tuple(undecided))
 
 
+def judge(ws: Workspace, cohort: Cohort, case: str, label: str) -> None:
+    """Somebody has decided a case on which readers differ, be it in favour of the label the cohort has."""
+    if label not in cohort.classes:
+        raise BadInput(f"There is no class '{shown(label, 100)}'.", f"The classes are {', '.join(cohort.classes)}.")
+    _write(_judged_file(ws, cohort), {"do": "read", "case": case, "label": label, "version": cohort.id})
+
+
+def unjudge(ws: Workspace, cohort: Cohort) -> str | None:
+    """Take the last decision back; the case it was about, None when there is none."""
+    answers = _read(_judged_file(ws, cohort)).answers
+    if not answers:
+        return None
+    _write(_judged_file(ws, cohort), {"do": "undo"})
+    return answers[-1][0]
+
+
+def judged(ws: Workspace, cohort: Cohort) -> dict[str, str]:
+    """Case -> the class decided upon, the last decision at the end."""
+    now = _names_now(cohort)
+    found: dict[str, str] = {}
+    for case, label in _read(_judged_file(ws, cohort)).answers:
+        found.pop(case, None)
+        found[case] = _now(label, now)
+    return {case: label for case, label in found.items() if label in cohort.classes}
+
+
 def sample(cohort: Cohort, number: int, seed: int = 0) -> list[str]:
     """Case ids, from each class in proportion (largest remainder; a class that got none comes first),
     in the cohort's order."""
@@ -219,28 +263,15 @@ def sample(cohort: Cohort, number: int, seed: int = 0) -> list[str]:
 
 
 def root_of(ws: Workspace, cohort: str) -> str:
-    """The first version of this cohort, also when one in between was deleted (see `before_delete`)."""
-    parents = _links(ws) | {summary.id: summary.parent for summary in folders.cohorts(ws)}
-    seen: set[str] = set()
-    while (parent := parents.get(cohort)) and cohort not in seen:
-        seen.add(cohort)
-        cohort = parent
-    return cohort
+    """The first version of this cohort: readings belong to all its versions."""
+    return next((one.first for one in folders.cohorts(ws) if one.id == cohort), cohort)
 
 
 def before_delete(ws: Workspace, cohort: str) -> int:
-    """Called before a version goes: readings go with the last version of a cohort; till then its place in the line of
-    versions is noted. Returns the bytes that came free."""
+    """Called before a version goes: readings go with the last one. Returns the bytes that came free."""
     root = root_of(ws, cohort)
-    if not (ws.readings / root).exists():
-        return 0
-    others = [summary for summary in folders.cohorts(ws) if summary.id != cohort]
-    if not any(root_of(ws, summary.id) == root for summary in others):
-        return delete_for(ws, root)
-    parent = next((summary.parent for summary in folders.cohorts(ws) if summary.id == cohort), None)
-    if parent:
-        _write(ws.readings / root / LINKS, {"version": cohort, "parent": parent})
-    return 0
+    others = [one for one in folders.cohorts(ws) if one.id != cohort and one.first == root]
+    return 0 if others else delete_for(ws, root)
 
 
 def delete_for(ws: Workspace, root: str) -> int:
@@ -251,11 +282,6 @@ def delete_for(ws: Workspace, root: str) -> int:
     freed = sum(file.stat().st_size for file in folder.iterdir())
     shutil.rmtree(folder)
     return freed
-
-
-def _links(ws: Workspace) -> dict[str, str | None]:
-    lines = [line for file in ws.readings.glob(f"*/{LINKS}") for line in _lines(file)]
-    return {line["version"]: line["parent"] for line in lines if _are_text(line, "version", "parent")}
 
 
 # ---- disk -----------------------------------------------------------------------------------------------------------
@@ -279,6 +305,33 @@ def _folder(ws: Workspace, root: str) -> Path:
     return ws.readings / ws.cohort(root).name  # refuses an id that is a path
 
 
+def _judged_file(ws: Workspace, cohort: Cohort) -> Path:
+    return _folder(ws, root_of(ws, cohort.id)) / JUDGED
+
+
+def _refuse_stopped(diary: _Diary) -> None:
+    if diary.stopped:
+        raise BadInput("This reading was ended and its result shown.", "Begin another one under another name.")
+
+
+def _names_now(cohort: Cohort) -> dict[str, str]:
+    """What a class was ever called -> what it is called in this version. Renaming and merging leave a line in the
+    history; a class may also have got its capitals since. Names are compared without capitals."""
+    now: dict[str, str] = {}
+    for line in cohort.history:
+        if became := RENAMED.fullmatch(line.what):
+            old, new = (shown(name, NAME) for name in became.groups())
+            now = {name: new if then.casefold() == old.casefold() else then for name, then in now.items()}
+            now[old.casefold()] = new
+            now.pop(new.casefold(), None)
+    spelled = {label.casefold(): label for label in cohort.classes}
+    return {name: spelled.get(then.casefold(), then) for name, then in now.items()} | spelled
+
+
+def _now(label: str, names: Mapping[str, str]) -> str:
+    return names.get(label.casefold(), label)
+
+
 def _file(ws: Workspace, cohort: Cohort, reader: str) -> Path:
     return _folder(ws, root_of(ws, cohort.id)) / f"{_code(reader)}.jsonl"
 
@@ -298,11 +351,13 @@ def _read(file: Path) -> _Diary:
         if line.get("do") == "start" and _are_text(line, "reader", "at") and isinstance(line.get("cases"), list):
             cases = tuple(case for case in line["cases"] if isinstance(case, str))
             started = diary.started or line["at"]
-            diary = _Diary(line["reader"], cases, line.get("blind") is not False, started, diary.answers)
+            diary = _Diary(line["reader"], cases, line.get("blind") is not False, started, diary.answers, diary.stopped)
         elif line.get("do") == "read" and _are_text(line, "case", "label"):
             diary.answers.append((line["case"], line["label"]))
         elif line.get("do") == "undo" and diary.answers:
             diary.answers.pop()
+        elif line.get("do") == "stop":
+            diary = replace(diary, stopped=True)
     return diary
 
 

@@ -32,7 +32,7 @@ def panel(cohort: Cohort) -> None:
         _box(cohort, "Rename or merge classes", "call_merge", lambda: classes_form.ask(cohort))
         _box(cohort, "A second reader", "supervisor_account", lambda: second_reader.panel(cohort))
     _box(cohort, "Privacy: what was taken out, and the key", "shield_person", lambda: privacy.panel(cohort))
-    _box(cohort, f"Versions ({len(cohort.history) + 1})", "history", lambda: versions.panel(cohort))
+    _box(cohort, f"Versions ({len(versions.known(cohort))})", "history", lambda: versions.panel(cohort))
     with st.container(horizontal=True):
         if st.button("Black something out…", icon=":material/format_ink_highlighter:", key="adjust-blank"):
             blanking.ask(cohort)

@@ -35,7 +35,7 @@ def of_a_case(cohort: Cohort | None, run: str) -> None:
         _scores(row.scores, row.predicted, result, cohort, f"case-{row.case}")
         right_or_not = "right" if row.predicted == row.label else "not right"
         st.markdown(f"Reference standard: **{md(row.label)}**. The answer is {right_or_not}.")
-        st.caption(f"Patient {md(row.patient or 'unknown')} · {pictures.facts(cases[row.case])}")
+        st.caption(f"Patient {md(row.patient or 'unknown')} · {pictures.facts(cohort, cases[row.case])}")
     with right:
         label = _which_class(list(row.scores), row.predicted, f"case-{row.case}")
         with st.spinner("Looking where the network looked (about 10 s the first time, then 1 s)…"):

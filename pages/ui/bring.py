@@ -1,7 +1,5 @@
 """How images come in: drop them, name a folder or a public set, say how they are read, and start the reading."""
 
-import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,24 +7,25 @@ import streamlit as st
 
 from medtl import published
 from medtl.cohorts import importing, limits
-from medtl.cohorts.formats.images import KNOWN
+from medtl.cohorts.formats.images import KIND_OF_SUFFIX
 from medtl.errors import MedtlError
-from pages.ui import bring_options, coming_in, selection, shelf, show, upload, words
+from pages.ui import bring_options, coming_in, selection, shelf, show, upload, versions, words
 from pages.ui.escape import md, plain
 
 ZIP, FOLDER, TABLE, PATH = "Zip file", "Folder", "Images and a table", "Path on this computer"
 PUBLIC = "A public set"
 SAYS = {
-    ZIP: "One zip with a folder for each class, or a MedMNIST file (.npz). `train/` and `test/` on top are respected. "
-    "Best for large sets.",
+    ZIP: "One zip with a folder for each class, or with images and one CSV that names their labels, or a MedMNIST file "
+    "(.npz). `train/` and `test/` on top are respected. Best for large sets.",
     FOLDER: "A folder with one sub-folder a class; comfortable up to about 300 images. For more, use a zip.",
     TABLE: "Loose images and a CSV with the columns `file`, `label` and, if you have it, `patient`.",
     PATH: "A folder, zip or .npz on the computer MedTL runs on. Nothing is uploaded; nothing there is changed.",
     PUBLIC: "One of the MedMNIST sets by name, to try things out. It is fetched over the network once.",
 }
 ZONES = ("bring-zip", "bring-folder", "bring-images", "bring-labels", "bring-table")
-DAY = 86400  # seconds
-TYPES = sorted({ending.rsplit(".", 1)[-1] for ending in KNOWN if ending})
+# What the drop zone lets through; of .nii.gz a browser sees the last piece only.
+TYPES = sorted({ending.rsplit(".", 1)[-1] for ending in KIND_OF_SUFFIX})
+TABLES = ("csv", "tsv", "txt")
 
 
 @dataclass(frozen=True)
@@ -37,18 +36,20 @@ class Brought:
     labels: Path | None = None
     size: int | None = None
     missing: str = "First drop something above."
+    title: str = ""  # what the whole is called when nobody types a title; empty: the name of the file
 
 
 def ask() -> None:
     """The drop zone and the one button that starts the reading."""
-    _tidy_up()
+    versions.after_delete()
+    importing.sweep(shelf.workspace())
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown("Bring labelled images. Everything is read, checked and split on this computer.")
         way = st.segmented_control("How do you bring them?", list(SAYS), default=ZIP, required=True, key="bring-way")
         st.caption(SAYS[way])
         brought = {PATH: _path, PUBLIC: _public, TABLE: _images_and_table}.get(way, lambda: _dropped(way))()
-        options = bring_options.ask(brought.labels, brought.size)
+        options = bring_options.ask(brought.labels, brought.size, brought.title)
         ready = brought.what is not None
         if st.button(
             "Read the images",
@@ -72,17 +73,17 @@ def _dropped(way: str) -> Brought:
         return Brought(kept.files[0] if kept else None, _table())
     kept = upload.receive("Choose a folder", "bring-folder", many="directory")
     _spooled(kept, "bring-folder")
-    return Brought(kept.folder if kept else None, _table())
+    return Brought(kept.folder if kept else None, _table(), title=kept.title if kept else "")
 
 
 def _images_and_table() -> Brought:
     kept = upload.receive("Drop images", "bring-images", types=TYPES, many=True)
     _spooled(kept, "bring-images")
-    labels = upload.receive("Drop the table (CSV)", "bring-labels", types=["csv", "tsv", "txt"])
+    labels = upload.receive("Drop the table (CSV)", "bring-labels", types=TABLES, most=limits.TABLE_BYTES)
     _spooled(labels, "bring-labels")
     if not kept or not labels:
         return Brought(missing="Drop the images and the table above.")
-    return Brought(kept.folder, labels.files[0])
+    return Brought(kept.folder, labels.files[0], title=kept.title)
 
 
 def _path() -> Brought:
@@ -123,7 +124,7 @@ def _table() -> Path | None:
             "A CSV with the columns `file`, `label` and, if you have them, `patient` and `part`; columns such as "
             "`age`, `sex`, `site` and `scanner` become filters. Several columns of 1, 0 and -1 are several findings."
         )
-        kept = upload.receive("Drop the table (CSV)", "bring-table", types=["csv", "tsv", "txt"])
+        kept = upload.receive("Drop the table (CSV)", "bring-table", types=TABLES, most=limits.TABLE_BYTES)
         _spooled(kept, "bring-table")
     return kept.files[0] if kept else None
 
@@ -163,13 +164,9 @@ def _what_it_takes() -> None:
         )
         with st.expander("Limits", icon=":material/straighten:"):
             st.markdown("\n".join(f"- {md(what)}: {md(most)}" for what, most in limits.describe()))
-            st.caption("500 MB an upload in the browser; for more give a path on this computer.")
+            st.caption(
+                f"In the browser {limits.FILE_BYTES // limits.MB} MB a file; for a larger zip give a path on this "
+                f"computer. A table may have {limits.TABLE_BYTES // limits.MB} MB, also in the browser."
+            )
     if shelf.cohorts():
         st.page_link(selection.path("library"), label="Or open one you brought before", icon=":material/inventory_2:")
-
-
-def _tidy_up() -> None:
-    """Uploads that nobody came back for within a day."""
-    for folder in shelf.workspace().spool.glob("up-*"):
-        if time.time() - folder.stat().st_mtime > DAY:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -26,10 +26,12 @@ NAMES_SAY = {
 }
 
 
-def ask(labels: Path | None, size: int | None = None) -> ImportOptions:
-    """Everything has a value already; a public set needs none of it."""
+def ask(labels: Path | None, size: int | None = None, named: str = "") -> ImportOptions:
+    """Everything has a value already; a public set needs none of it. `named`: the title when none is typed."""
     with st.expander("Title" if size else "Title, names and patients", icon=":material/shield_person:"):
-        title = st.text_input("Title", placeholder="taken from the file name", max_chars=200, key="bring-title").strip()
+        title = st.text_input(
+            "Title", placeholder=named or "taken from the file name", max_chars=200, key="bring-title"
+        ).strip()
         if size:
             return ImportOptions(name=title or None, size=size)
         pattern, names, key = _names_and_patients()
@@ -37,7 +39,7 @@ def ask(labels: Path | None, size: int | None = None) -> ImportOptions:
         reading = _reading()
     outcome, uncertain, grades = _labels(labels) if labels else (None, None, False)
     return ImportOptions(
-        name=title or None,
+        name=title or named or None,
         labels=labels,
         patient_pattern=pattern or None,
         reading=reading,

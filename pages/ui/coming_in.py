@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from medtl.cohorts import importing
 from medtl.errors import MedtlError
 from medtl.vocabulary import Reading
 from medtl.workspace import write_whole
-from pages.ui import following, selection, shelf, show, upload
+from pages.ui import following, selection, shelf, show
 
 QUERY = "importing"
 ASKED = "asked.json"  # beside an import: what was asked, so that it can be asked again
@@ -43,7 +43,6 @@ def follow() -> None:
         _start_anew(folder, "Stop")
     elif status.state == "done" and status.cohort:
         st.session_state["skipped-fresh"] = (status.cohort, status.skipped)
-        upload.taken_in(folder)
         importing.clear(folder)
         del st.query_params[QUERY]
         shelf.forget()
@@ -51,19 +50,24 @@ def follow() -> None:
     else:
         message = status.message or "The reading ended without a word."
         show.error(MedtlError(message, status.advice or "Read them again."))
+        at_fault = status.state == "failed"  # what was brought; the same again would fail again
         with st.container(horizontal=True):
-            _again(folder)
-            _start_anew(folder)
+            if at_fault:
+                _start_anew(folder, main=True)
+            _again(folder, main=not at_fault)
+            if not at_fault:
+                _start_anew(folder)
 
 
-def _again(folder: Path) -> None:
+def _again(folder: Path, main: bool) -> None:
     """What was uploaded still lies here, so nobody has to drop it a second time."""
     asked = _asked(folder)
-    if not asked or not st.button("Read them again", icon=":material/replay:", type="primary"):
+    kind: Literal["primary", "secondary"] = "primary" if main else "secondary"
+    if not asked or not st.button("Read them again", icon=":material/replay:", type=kind):
         return
     new = start(*asked)
-    upload.pass_on(folder, new)
-    importing.clear(folder)
+    importing.own(new, importing.uploads(folder))
+    importing.clear(folder, keep_uploads=True)
     st.query_params[QUERY] = new.name
     st.rerun()
 
@@ -83,11 +87,11 @@ def _asked(folder: Path) -> tuple[str, importing.ImportOptions] | None:
     return None if gone or (options.labels and not options.labels.exists()) else (what, options)
 
 
-def _start_anew(folder: Path | None, label: str = "Bring something else") -> None:
+def _start_anew(folder: Path | None, label: str = "Bring something else", main: bool = False) -> None:
     """Nothing half-read is left behind, and the upload goes, too."""
-    if st.button(label, icon=":material/stop:" if label == "Stop" else ":material/upload:"):
+    kind: Literal["primary", "secondary"] = "primary" if main else "secondary"
+    if st.button(label, icon=":material/stop:" if label == "Stop" else ":material/upload:", type=kind):
         if folder:
-            upload.taken_in(folder)
             importing.clear(folder)
         del st.query_params[QUERY]
         st.rerun()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from medtl import checkup
 from medtl.cohorts import importing
 from medtl.errors import MedtlError
 from medtl.vocabulary import Cohort, Source
@@ -66,7 +67,7 @@ def _follow(cohort: Cohort) -> None:
     if status.state == "running":
         with st.container(border=True):
             st.markdown(":material/travel_explore: **Looking deeper**")
-            following.bar(str(folder), "Looked at", "images")
+            _bar(str(folder), len(cohort.cases))
             if st.button("Stop", icon=":material/stop:"):
                 _end(folder)
     elif status.state == "done":
@@ -79,6 +80,19 @@ def _follow(cohort: Cohort) -> None:
         show.error(MedtlError(status.message or "The check ended without a word.", status.advice or "Start it again."))
         if st.button("Close", icon=":material/close:"):
             _end(folder)
+
+
+@st.fragment(run_every=0.5)
+@show.guarded
+def _bar(folder: str, images: int) -> None:
+    """Asks twice a second; says what is being done, since an image is looked at more than once."""
+    status = importing.import_status(Path(folder))
+    if status.state != "running":
+        st.rerun()
+    share = status.done / status.total if status.total else 0.0
+    st.markdown(checkup.stage(status.done, status.total, images))  # the bar's own text comes a second later
+    st.progress(min(1.0, share))
+    st.caption("You may close this page; come back by the same address.")
 
 
 def _end(folder: Path | None) -> None:

@@ -15,11 +15,10 @@ LOOK = {
     "warn": ("orange", "warning", "to look at"),
     "note": ("blue", "info", "good to know"),
 }
-MEANING = {
-    "block": "Must be resolved before training.",
-    "warn": "Would mislead, or make the result look better than it is.",
-    "note": "Nothing needs to be done.",
-}
+FLATTERS = (  # findings that let a model be tested on what it has seen, or learn something else than the disease
+    *("near-conflict", "duplicates", "near-duplicates", "duplicate-across-split", "patient-across-split"),
+    *("patients-unknown", "patient-unmatched", "sequences", "shortcut", "marker-in-image", "alike-to-the-network"),
+)
 TITLES = {
     "label-conflict": "The same image has two labels",
     "near-conflict": "Nearly the same image has two labels",
@@ -57,6 +56,15 @@ TOLD_APART = ("shortcut",)  # of these there may be several, so the closed card 
 
 def title(code: str) -> str:
     return TITLES.get(code, code.replace("-", " ").capitalize())
+
+
+def meaning(finding: Finding) -> str:
+    """What it would do if nobody looked; empty where the finding's own words say all."""
+    if finding.severity == "block":
+        return "Must be resolved before training."
+    if finding.severity == "warn":
+        return "Would make the result look better than it is." if finding.code in FLATTERS else ""
+    return "" if finding.advice else "Nothing needs to be done."
 
 
 def of(cohort: Cohort) -> list[Finding]:
@@ -103,11 +111,12 @@ def _card(cohort: Cohort, finding: Finding, key: str, first: bool) -> None:
     colour, icon, _ = LOOK[finding.severity]
     many = f" · {words.count(len(set(finding.cases)), 'image')}" if finding.cases else ""
     about = f": {md(plain(finding.message).split(' (')[0])}" if finding.code in TOLD_APART else ""
-    looked = " · looked at" if finding.code in cohort.accepted else ""
+    looked = " · looked at" if finding.severity == "note" and finding.code in cohort.accepted else ""
     label = f":{colour}[:material/{icon}:]  **{md(title(finding.code))}**{about}:gray[{many}{looked}]"
     with st.expander(label, expanded=first and finding.severity != "note", key=key, on_change="rerun") as card:
         if not card.open:
             return
         st.markdown(f"{md(finding.message)}  \n{md(finding.advice)}")
-        st.caption(MEANING[finding.severity])
+        if says := meaning(finding):
+            st.caption(says)
         mends.draw(cohort, finding, key)

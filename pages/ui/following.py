@@ -25,6 +25,7 @@ def bar(folder: str, doing: str, what: str) -> None:
     if status.state != "running":
         st.rerun()
     share = status.done / status.total if status.total else 0.0
-    says = f"{doing} {status.done:,} of {status.total:,} {what}" if status.total else "Beginning…"
-    st.progress(min(1.0, share), text=says)
+    says = f"{doing} {status.done:,} of {status.total:,} {what}." if status.total else "Beginning: looking for files…"
+    st.markdown(says)  # not the bar's own text, which comes a second later than the page
+    st.progress(min(1.0, share))
     st.caption("You may close this page; come back by the same address.")

@@ -75,7 +75,10 @@ def _filtered(cohort: Cohort) -> list[Case]:
         and (part in (ALL, None) or part_of.get(case.id) == part)
         and (code == ALL or case.id in named)
     ]
-    return metadata.fits(cohort, cases, wanted)
+    fitting = metadata.fits(cohort, cases, wanted)
+    if len(fitting) < len(cohort.cases):
+        st.caption(f":material/filter_alt: **{len(fitting):,} of {words.count(len(cohort.cases), 'image')}**")
+    return fitting
 
 
 def _class(cohort: Cohort) -> str | None:
@@ -142,7 +145,7 @@ def tiles(cohort: Cohort, cases: list[Case]) -> None:
 
 def _several(cohort: Cohort, cases: list[Case]) -> None:
     ticked = pictures.ticked(
-        cohort, cases, f"data-tick-{cohort.id}", columns=8, rows=3, says=lambda case: md(case.label)
+        cohort, cases, f"data-tick-{cohort.id}", columns=8, rows=3, says=lambda case: md(pictures.labels(cohort, case))
     )
     why = None if ticked else "First tick images above."
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -178,14 +181,10 @@ def _large(cohort: Cohort, case: Case) -> None:
         )
         st.caption(spec.describe())
         part = cohort.split.part_of().get(case.id, "")
-        st.caption(f"**{_labels(case)}** · {part} part · patient {md(case.patient or 'unknown')}")
-        st.caption(pictures.facts(case))
+        st.caption(f"**{md(pictures.labels(cohort, case))}** · {part} part · patient {md(case.patient or 'unknown')}")
+        st.caption(pictures.facts(cohort, case))
         with st.popover("Put right", icon=":material/edit:", width="stretch"):
             _put_right(cohort, case)
-
-
-def _labels(case: Case) -> str:
-    return ", ".join(md(label) for label in labels_of(case)) or "none of the findings"
 
 
 def _put_right(cohort: Cohort, case: Case) -> None:
@@ -233,7 +232,7 @@ def _walk(cohort: Cohort) -> None:
             _desk(cohort, cases)
         else:
             st.caption("No image fits these filters.")
-        mending.waiting_bar(cohort, "walk")
+        mending.waiting_bar(cohort, "walk", steady=True)
 
 
 def _desk(cohort: Cohort, cases: list[Case]) -> None:
@@ -244,7 +243,7 @@ def _desk(cohort: Cohort, cases: list[Case]) -> None:
         st.caption("Several findings an image: choose under *This cohort* which one is to be learned to change labels.")
 
     def says(case: Case) -> str:
-        given = f"labelled **{_labels(case)}**"
+        given = f"labelled **{md(pictures.labels(cohort, case))}**"
         if case.id in draft.exclude:
             return f"{given}, {DECIDED['out']}"
         if draft.relabel.get(case.id, case.label) != case.label:

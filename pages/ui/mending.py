@@ -125,14 +125,26 @@ def waiting(cohort: Cohort, standing: drafts.Draft) -> Waiting:
     )
 
 
-def waiting_bar(cohort: Cohort, key: str) -> None:
-    """What was decided and is not yet a version, with the button that makes it one."""
+def waiting_bar(cohort: Cohort, key: str, *, steady: bool = False) -> None:
+    """What was decided and is not yet a version, with the button that makes it one.
+
+    `steady`: it keeps its place while nothing waits, so that nothing moves under somebody's hands.
+    """
     changes = waiting(cohort, draft(cohort))
-    if not changes:
+    if not changes and not steady:
         return
+    why = None if changes else "Nothing is decided yet that would change the cohort."
     with st.container(horizontal=True, vertical_alignment="center", border=True):
-        st.markdown(f":material/edit_note: **Waiting:** {changes.says}.", width="stretch")
-        if st.button("Save as a new version", key=f"{key}-save", type="primary", icon=":material/save:"):
+        says = f"**Waiting:** {changes.says}." if changes else ":gray[Nothing waits to be saved.]"
+        st.markdown(f":material/edit_note: {says}", width="stretch")
+        if st.button(
+            "Save as a new version",
+            key=f"{key}-save",
+            type="primary",
+            icon=":material/save:",
+            disabled=not changes,
+            help=why,
+        ):
             edit(
                 cohort,
                 f"Saved: {changes.says}.",
@@ -141,7 +153,16 @@ def waiting_bar(cohort: Cohort, key: str) -> None:
                 exclude=changes.exclude,
                 patients=changes.patients,
             )
-        if st.button("Throw away", key=f"{key}-throw", icon=":material/delete:", help="The cohort stays as it is."):
-            drafts.clear(shelf.workspace(), cohort.id)
-            show.later("The waiting changes were thrown away.")
-            st.rerun()
+        with st.popover("Throw away…", icon=":material/delete:", disabled=not changes, key=f"{key}-throw-box"):
+            st.markdown(f"This forgets: {changes.says}. The cohort stays as it is; what was found right stays noted.")
+            if st.button("Throw it away", key=f"{key}-throw", icon=":material/delete:"):
+                _throw_away(cohort, changes)
+
+
+def _throw_away(cohort: Cohort, changes: Waiting) -> None:
+    """What the sentence names, and no more: that a label was found right is still so."""
+    ws = shelf.workspace()
+    named = {*changes.relabel, *changes.exclude, *changes.patients}
+    drafts.keep_seen(ws, cohort.id, draft(cohort).seen - named)
+    show.later("The waiting changes were thrown away.")
+    st.rerun()

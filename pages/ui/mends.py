@@ -4,6 +4,7 @@ Each shows the cases side by side and offers the clicks that mend them; every cl
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -97,7 +98,9 @@ def copies(cohort: Cohort, finding: Finding, key: str) -> None:
     _turn(together, key)
     with st.container(horizontal=True):
         count = words.count(len(finding.cases), "copy", "copies")
-        if st.button(f"Leave the {count} out", key=f"{key}-out", type="primary", icon=":material/content_cut:"):
+        if finding.cases and st.button(
+            f"Leave the {count} out", key=f"{key}-out", type="primary", icon=":material/content_cut:"
+        ):
             mending.edit(cohort, f"Left {count} out.", exclude_findings=(finding.code,))
         _keep(cohort, finding, key, "They are meant to count twice: keep")
 
@@ -114,12 +117,13 @@ def alike(cohort: Cohort, finding: Finding, key: str) -> None:
 
     for group in _page(together, key):
         with st.container(border=True):
-            _side_by_side(cohort, group, lambda c: f"{md(c.label)} · {part_of.get(c.id, '')}", ACROSS, beneath)
+            _side_by_side(cohort, group, lambda c: f"{_label(cohort, c)} · {part_of.get(c.id, '')}", ACROSS, beneath)
     _turn(together, key)
     with st.container(horizontal=True):
-        _ticked_out(cohort, tuple(sorted(kept)), key)
+        if together:
+            _ticked_out(cohort, tuple(sorted(kept)), key)
         later = [id for group in together for id in group[1:]]
-        if st.button(
+        if later and st.button(
             f"Keep the first of each, leave {len(later):,} out", key=f"{key}-later", icon=":material/filter_1:"
         ):
             mending.edit(cohort, f"Left {words.count(len(later), 'image')} out.", exclude=later)
@@ -135,14 +139,17 @@ def _tick(kept: set[str], case: str, box: str) -> None:
 
 def look_at(cohort: Cohort, finding: Finding, key: str) -> None:
     """Tiles to tick: what is spoilt goes, what is fine is kept and not asked about again."""
-    cases = _cases(cohort, finding)
+    cases, says = _cases(cohort, finding), partial(_label, cohort)
+    if not cases:  # said of the cohort as a whole: there is nothing to leave out here
+        _keep(cohort, finding, key, "I have seen it: keep all images")
+        return
     if len(cases) == 1:
-        pictures.gallery(cohort, cases, key, says=_label)
+        pictures.gallery(cohort, cases, key, says=says)
         with st.container(horizontal=True):
             _leave_all_out(cohort, finding, key, type="primary")
             _keep(cohort, finding, key, "It is fine: keep it")
         return
-    ticked = pictures.ticked(cohort, cases, key, "Leave out", says=_label)
+    ticked = pictures.ticked(cohort, cases, key, "Leave out", says=says)
     with st.container(horizontal=True):
         _ticked_out(cohort, ticked, key)
         _leave_all_out(cohort, finding, key)
@@ -175,7 +182,9 @@ def wrong_labels(cohort: Cohort, finding: Finding, key: str) -> None:
         with column:
             case = cases[suspect.case]
             pictures.tile(cohort, case)
-            st.caption(f"labelled **{md(suspect.given)}**, looks like **{md(suspect.suggested)}**")
+            st.caption(
+                f"{pictures.name(case)}  \nlabelled **{md(suspect.given)}**, looks like **{md(suspect.suggested)}**"
+            )
             st.button(
                 f"Change to {md(suspect.suggested)}",
                 key=f"{key}-change-{case.id}",
@@ -253,6 +262,19 @@ def patients(cohort: Cohort, finding: Finding, key: str) -> None:
         _keep(cohort, finding, key, "It cannot be known: go on")
 
 
+def unmatched(cohort: Cohort, finding: Finding, key: str) -> None:
+    """The images nobody is known for; a pattern in the names helps only where patients come from the names."""
+    if all(case.facts.get("format") == "DICOM" for case in _cases(cohort, finding)) and "DICOM" in cohort.patient_rule:
+        st.caption(
+            "Patients come from the field PatientID of the DICOM files, and in these it is empty. Whose they are can "
+            "be typed in below, under *The images*, as a table."
+        )
+    else:
+        patients_form.ask(cohort, key)
+        st.divider()
+    look_at(cohort, finding, key)
+
+
 # ---- the rest -------------------------------------------------------------------------------------------------------
 
 
@@ -276,11 +298,26 @@ def shortcut(cohort: Cohort, finding: Finding, key: str) -> None:
 def burned_in(cohort: Cohort, finding: Finding, key: str) -> None:
     """A person has to look; where something is written, it is boxed and blanked."""
     cases = _cases(cohort, finding)
-    pictures.gallery(cohort, cases, key, columns=ACROSS, rows=1, says=_label)
-    with st.container(horizontal=True):
+    pictures.gallery(cohort, cases, key, columns=ACROSS, rows=1, says=partial(_label, cohort))
+    looked = not cases or _all_looked_at(cohort, finding, len(cases), key)
+    with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Black something out…", key=f"{key}-blank", icon=":material/format_ink_highlighter:"):
             blanking.ask(cohort, cases[0].id if cases else None)
-        _keep(cohort, finding, key, "I have looked at all of them: nobody is named", type="primary")
+        these = f"all {len(cases):,}" if len(cases) > 1 else "it"
+        why = None if looked else "First turn all pages above, or tick that you looked at them elsewhere."
+        label = f"I have looked at {these}: nobody is named"
+        _keep(cohort, finding, key, label, why, type="primary", disabled=not looked)
+
+
+def _all_looked_at(cohort: Cohort, finding: Finding, count: int, key: str) -> bool:
+    """Every page was turned to, or somebody answers for it with a tick."""
+    pages = -(-count // ACROSS)
+    turned: set[int] = st.session_state.setdefault(f"{key}-turned", set())
+    turned.add(min(st.session_state.get(f"{key}-page", 1), pages))
+    if len(turned) >= pages or finding.severity != "warn":
+        return True
+    st.caption(f"{len(turned):,} of {pages:,} pages turned.")
+    return st.checkbox(f"I have looked at all {count:,} images", key=f"{key}-sworn")
 
 
 def uncertain(cohort: Cohort, finding: Finding, key: str) -> None:
@@ -291,7 +328,7 @@ def uncertain(cohort: Cohort, finding: Finding, key: str) -> None:
 def understood(cohort: Cohort, finding: Finding, key: str) -> None:
     """Nothing to click but that it was read."""
     if cases := _cases(cohort, finding):
-        pictures.gallery(cohort, cases, key, columns=8, rows=1, says=_label)
+        pictures.gallery(cohort, cases, key, columns=8, rows=1, says=partial(_label, cohort))
     _keep(cohort, finding, key, "Understood")
 
 
@@ -307,7 +344,7 @@ MENDS: dict[str, Mend] = {
     "too-few": few,
     "one-class": one_class,
     "patients-unknown": patients,
-    "patient-unmatched": patients,
+    "patient-unmatched": unmatched,
     "shortcut": shortcut,
     **dict.fromkeys(("burned-in", "text-in-image"), burned_in),
     "uncertain-labels": uncertain,
@@ -318,20 +355,28 @@ MENDS: dict[str, Mend] = {
 
 
 def _keep(cohort: Cohort, finding: Finding, key: str, label: str, help: str | None = None, **look: Any) -> None:
-    """Looked at and kept: the finding stays as a note. A block cannot be kept, and a note needs no answer."""
-    if finding.severity != "warn" or finding.code in cohort.accepted:
+    """Looked at and kept: the finding stays as a note. A block cannot be kept, and a note needs no answer.
+
+    What was kept once and warns again names cases that nobody has looked at, so it is asked again.
+    """
+    if finding.severity != "warn":
         return
     if st.button(label, key=f"{key}-keep", icon=":material/visibility:", help=help, **look):
         mending.edit(cohort, "Noted as looked at.", accept=(finding.code,))
 
 
 def _leave_all_out(cohort: Cohort, finding: Finding, key: str, **look: Any) -> None:
-    these = "this case" if len(finding.cases) == 1 else f"these {len(finding.cases):,} cases"
+    count = len(_cases(cohort, finding))
+    these = "this case" if count == 1 else f"these {count:,} cases"
+    everything = count == len(cohort.cases)
     if st.button(
         f"Leave {these} out",
         key=f"{key}-all-out",
         icon=":material/content_cut:",
-        help="Makes a new version of the cohort; what you brought is not changed.",
+        disabled=everything,
+        help="Nothing would be left of the cohort."
+        if everything
+        else "Makes a new version of the cohort; what you brought is not changed.",
         **look,
     ):
         mending.edit(cohort, f"Left {these} out.", exclude=finding.cases)
@@ -355,7 +400,7 @@ def _side_by_side(
         for column, id in zip(st.columns(columns), group[start : start + columns], strict=False):
             with column:
                 pictures.tile(cohort, cases[id])
-                st.caption(f"{says(cases[id])}  \n{md(plain(cases[id].name).rsplit('/', 1)[-1])}")
+                st.caption(f"{says(cases[id])}  \n{pictures.name(cases[id])}")
                 if beneath:
                     beneath(cases[id])
 
@@ -387,5 +432,5 @@ def _cases(cohort: Cohort, finding: Finding) -> list[Case]:
     return [cases[id] for id in dict.fromkeys(finding.cases) if id in cases]
 
 
-def _label(case: Case) -> str:
-    return md(case.label)
+def _label(cohort: Cohort, case: Case) -> str:
+    return md(pictures.labels(cohort, case))

@@ -70,18 +70,18 @@ def fits(cohort: Cohort, cases: Sequence[Case], wanted: Wanted) -> list[Case]:
     return [case for case in cases if case.id in fine]
 
 
-def value(case: Case, field: str) -> str:
-    """In words that can be counted; a number becomes a band."""
+def value(case: Case, field: str, channels: int | None = None) -> str:
+    """In words that can be counted; a number becomes a band. `channels` are those of the stored picture."""
     facts = case.facts
     if field == "size":
         return f"{facts['width']} × {facts['height']}" if "width" in facts and "height" in facts else UNKNOWN
+    if field == "mode":
+        return pictures.colour(case, channels) or UNKNOWN
     said: Any = facts.get(field)
     if said in (None, ""):
         return UNKNOWN
     if field == "age":
         return _band(said)
-    if field == "mode":
-        return "grey" if said in pictures.GREY else "colour"
     return SEXES.get(str(said), str(said)) if field == "sex" else str(said)
 
 
@@ -128,4 +128,5 @@ def _list(words: Sequence[str]) -> str:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _table(home: str, id: str, _cohort: Cohort) -> dict[str, list[str]]:
     """Field -> value of every case, in the order of the cases."""
-    return {field: [value(case, field) for case in _cohort.cases] for field in FIELDS}
+    channels = pictures.channels(_cohort)
+    return {field: [value(case, field, channels.get(case.id)) for case in _cohort.cases] for field in FIELDS}

@@ -68,7 +68,7 @@ def position(desk: Desk) -> int:
 def _about(desk: Desk, case: Case) -> None:
     if not desk.blind:
         st.text(plain(case.name))
-        st.caption(pictures.facts(case))
+        st.caption(pictures.facts(desk.cohort, case))
     st.markdown(desk.says(case))
 
 
@@ -129,15 +129,16 @@ def _moves(desk: Desk, at: int) -> None:
         st.button("Next", key=f"{desk.key}-next", shortcut="Right", on_click=_go, args=(desk, at + 1), disabled=last)
         st.button("Undo", key=f"{desk.key}-undo", shortcut="U", on_click=_undo, args=(desk,))
     left = [one for one, case in enumerate(desk.cases) if case.id not in desk.done]
-    if left and len(left) < len(desk.cases):
-        to = next((one for one in left if one > at), left[0])
-        st.button(
-            f"Next of the {words.count(len(left), 'image')} not looked at",
-            key=f"{desk.key}-open",
-            type="tertiary",
-            on_click=_go,
-            args=(desk, to),
-        )
+    to = next((one for one in left if one > at), left[0] if left else at)
+    # Always there, so that nothing moves under the hands.
+    st.button(
+        f"Next of the {words.count(len(left), 'image')} not looked at" if left else "All of them are looked at",
+        key=f"{desk.key}-open",
+        type="tertiary",
+        on_click=_go,
+        args=(desk, to),
+        disabled=not left,
+    )
 
 
 # ---- what the keys do -----------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Reads pixels only; knows nothing of networks.
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ import streamlit as st
 from PIL import Image
 
 from medtl.errors import MedtlError
-from medtl.vocabulary import Case, Cohort
+from medtl.vocabulary import Case, Cohort, labels_of
 from pages.ui import plots, shelf, words
-from pages.ui.escape import md, plain, tail
+from pages.ui.escape import md, plain, short, tail
 
 TILE = 168  # pixels of a tile's side
 LARGE = 560  # the same for one image on its own
 GREY = ("L", "I", "F", "1", "I;16", "MONOCHROME1", "MONOCHROME2")  # modes of pictures without colour
 BAR = 6  # pixels of the strip that carries the colour of the class
+UNSAID = 3  # findings that nobody stated and that are still listed by name
 
 
 def gallery(
@@ -42,11 +43,12 @@ def gallery(
         for column, case in zip(st.columns(columns), cases[start : start + columns], strict=False):
             with column:
                 tile(cohort, case)
-                name, note = md(tail(case.name)), f"  \n{says(case)}" if says else ""
                 if not pick:
-                    st.caption(f"{name}{note}")
+                    st.caption(name(case) + (f"  \n{says(case)}" if says else ""))
                     continue
-                if st.button(name, key=f"{key}-{case.id}", type="tertiary", help=f"{pick}: {md(case.name)}"):
+                if st.button(
+                    md(tail(case.name)), key=f"{key}-{case.id}", type="tertiary", help=f"{pick}: {md(case.name)}"
+                ):
                     picked = case.id
                 if says:
                     st.caption(says(case))
@@ -61,7 +63,31 @@ def tile(cohort: Cohort, case: Case) -> None:
     except (MedtlError, OSError, KeyError):
         st.caption(":gray[The picture cannot be read.]")
         return
-    st.image(picture, width="stretch", alt=f"{plain(case.name)}, labelled {plain(case.label)}")
+    st.image(picture, width="stretch", alt=f"{plain(case.name)}, labelled {plain(labels(cohort, case))}")
+
+
+def name(case: Case) -> str:
+    """The file's own name as the cohort keeps it, so that the report of the image can be looked up; Markdown."""
+    return md(short(plain(case.name).rsplit("/", 1)[-1], 40))
+
+
+def labels(cohort: Cohort, case: Case) -> str:
+    """What was said of a case, as text: with several findings also what is uncertain, and what nobody stated."""
+    if cohort.task != "multi-label":
+        return case.label
+    present = list(labels_of(case)) if case.labels else []
+    uncertain = [label for label in cohort.classes if case.labels.get(label) == -1]
+    unsaid = [label for label in cohort.classes if label not in case.labels]
+    if not present and not uncertain and not unsaid:
+        return "none of the findings"
+    said = [*present, *(f"{label} uncertain" for label in uncertain)]
+    if unsaid and len(unsaid) == len(cohort.classes):
+        said = ["no finding stated"]
+    elif len(unsaid) > UNSAID:
+        said.append(f"{len(unsaid)} findings not stated")
+    else:
+        said += [f"{label} not stated" for label in unsaid]
+    return "; ".join(said)
 
 
 def ticked(
@@ -89,8 +115,9 @@ def ticked(
                 st.checkbox(
                     word or md(tail(case.name)), case.id in kept, key=box, on_change=_tick, args=(kept, case.id, box)
                 )
-                if says:
-                    st.caption(says(case))
+                notes = [*([name(case)] if word else []), *([says(case)] if says else [])]
+                if notes:
+                    st.caption("  \n".join(notes))
     if pages > 1:
         st.pagination(pages, key=f"{key}-page")
     return tuple(case.id for case in cases if case.id in kept)
@@ -111,7 +138,7 @@ def large(cohort: Cohort, case: Case, *, blind: bool = False) -> None:
     except (MedtlError, OSError, KeyError):
         st.caption(":gray[The picture cannot be read.]")
         return
-    alt = "The image to be read" if blind else f"{plain(case.name)}, labelled {plain(case.label)}"
+    alt = "The image to be read" if blind else f"{plain(case.name)}, labelled {plain(labels(cohort, case))}"
     st.image(picture, width="stretch", alt=alt)
 
 
@@ -120,16 +147,39 @@ def original(cohort: Cohort, case: Case) -> Any:
     return shelf.pixels(cohort.id).image(case.id)
 
 
-def facts(case: Case) -> str:
+def channels(cohort: Cohort) -> Mapping[str, int]:
+    """Case -> 1 when the picture is grey, 3 when it has colour, whatever the file calls itself."""
+    try:
+        return {id: stored.channels for id, stored in shelf.pixels(cohort.id).stored.items()}
+    except (MedtlError, OSError):
+        return {}
+
+
+def colour(case: Case, channels: int | None = None) -> str:
+    """ "grey", "colour" or nothing: by the stored picture, because many grey ones are saved as RGB."""
+    if channels:
+        return "grey" if channels == 1 else "colour"
+    mode = case.facts.get("mode")
+    return ("grey" if mode in GREY else "colour") if mode else ""
+
+
+def facts(cohort: Cohort, case: Case) -> str:
     """What is known of a case in one line of Markdown."""
     known = dict(case.facts)
     parts = [f"{known['width']} × {known['height']} px"] if "width" in known and "height" in known else []
-    parts += ["grey" if known["mode"] in GREY else "colour"] if known.get("mode") else []
+    parts += [word] if (word := colour(case, _channels(cohort, case))) else []
     parts += [md(known[key]) for key in ("format", "modality", "view", "side", "scanner", "site") if known.get(key)]
     parts += [f"age {md(known['age'])}"] if known.get("age") else []
     parts += [f"sex {md(known['sex'])}"] if known.get("sex") else []
     parts += [words.size(known["bytes"])] if "bytes" in known else []
     return " · ".join(parts)
+
+
+def _channels(cohort: Cohort, case: Case) -> int | None:
+    try:
+        return shelf.pixels(cohort.id).stored[case.id].channels
+    except (MedtlError, OSError, KeyError):
+        return None
 
 
 def blend(picture: Any, values: Any, opacity: float) -> Any:

@@ -11,7 +11,7 @@ from medtl.cohorts import agreement, drafts, readings
 from medtl.errors import MedtlError
 from medtl.vocabulary import Case, Cohort
 from pages.ui import mending, one_by_one, pictures, shelf, show, words
-from pages.ui.escape import md, plain
+from pages.ui.escape import md, plain, tail
 
 READING = "reading"  # (root of the cohort, reader) while somebody reads
 CANNOT_TELL = "cannot tell"
@@ -32,21 +32,38 @@ def panel(cohort: Cohort) -> None:
         "far two people agree: a model cannot be asked for more."
     )
     known = readings.readers(shelf.workspace(), cohort)
-    for reader in known:
-        _reader(cohort, reader)
+    over = tuple(reader for reader in known if _reader(cohort, reader))
     _begin(cohort, bool(known))
-    if known:
+    if over:
         st.divider()
-        _compare(cohort, known)
+        _compare(cohort, over)
 
 
-def _reader(cohort: Cohort, reader: str) -> None:
-    far = readings.progress(shelf.workspace(), cohort, reader)
+def _reader(cohort: Cohort, reader: str) -> bool:
+    """One line a reader; whether the reading is over, so that its result may be shown."""
+    ws = shelf.workspace()
+    far = readings.progress(ws, cohort, reader)
+    says = f"{md(reader)}: {far.done:,} of {words.count(far.of, 'image')}"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(far.done / max(1, far.of), text=f"{md(reader)}: {far.done:,} of {words.count(far.of, 'image')}")
+        st.progress(far.done / max(1, far.of), text=f"{says}, ended" if far.over else says)
+        if far.over:
+            return True
         if st.button("Go on" if far.next else "Look again", key=f"reader-{reader}", icon=":material/keyboard:"):
             st.session_state[READING] = (cohort.id, reader)
             st.rerun(scope="app")
+        if st.button(
+            "I stop here, show the result" if far.next else "Show the result",
+            key=f"reader-stop-{reader}",
+            icon=":material/flag:",
+            type="secondary" if far.next else "primary",
+            disabled=not far.done,
+            help="Ends the reading for good: who has seen the labels and the agreement is no longer blind."
+            if far.done
+            else "Nothing was read yet.",
+        ):
+            readings.stop(ws, cohort, reader)
+            st.rerun()
+    return False
 
 
 def _begin(cohort: Cohort, another: bool) -> None:
@@ -100,7 +117,8 @@ def _desk(cohort: Cohort, reader: str) -> None:
         return
     if far.next is None:
         st.success(
-            "All images are read. Close the reading to see how far the two agree.", icon=":material/check_circle:"
+            "All images are read. Look through them again, or close the reading: the button “Show the result” ends it.",
+            icon=":material/check_circle:",
         )
     key = f"reading-{cohort.id}-{reader}"
     st.session_state.setdefault(f"{key}-at", far.next)
@@ -164,11 +182,16 @@ def _counts(found: agreement.Agreement) -> None:
 
 
 def _differences(cohort: Cohort, found: agreement.Agreement) -> None:
-    """Side by side: somebody decides, and the decision waits in the draft until it is saved."""
-    draft, cases = mending.draft(cohort), shelf.by_id(cohort)
-    open_ones = [one for one in found.disagreements if one.case in cases and one.case not in draft.relabel]
+    """Side by side: somebody decides. That is kept beside the readings; a label that changes waits in the draft."""
     if not found.disagreements:
         return
+    draft, cases = mending.draft(cohort), shelf.by_id(cohort)
+    judged = readings.judged(shelf.workspace(), cohort)
+    open_ones = [
+        one
+        for one in found.disagreements
+        if one.case in cases and judged.get(one.case) != draft.relabel.get(one.case, cases[one.case].label)
+    ]
     decided = len(found.disagreements) - len(open_ones)
     st.markdown(f"**They differ on {words.count(len(found.disagreements), 'image')}**, {decided:,} of them decided.")
     one, other = (plain(name) for name in found.readers)
@@ -177,7 +200,10 @@ def _differences(cohort: Cohort, found: agreement.Agreement) -> None:
         for column, differ in zip(st.columns(ACROSS), shown[start : start + ACROSS], strict=False):
             with column:
                 pictures.tile(cohort, cases[differ.case])
-                st.caption(f"{md(one)}: **{md(differ.one)}**  \n{md(other)}: **{md(differ.other)}**")
+                st.caption(
+                    f"{md(tail(cases[differ.case].name))}  \n{md(one)}: **{md(differ.one)}**  \n"
+                    f"{md(other)}: **{md(differ.other)}**"
+                )
                 for label in dict.fromkeys((differ.one, differ.other)):
                     st.button(
                         f"It is {md(label)}",
@@ -186,14 +212,19 @@ def _differences(cohort: Cohort, found: agreement.Agreement) -> None:
                         on_click=_judge,
                         args=(cohort, differ.case, label),
                     )
-    if draft.last in {one.case for one in found.disagreements}:
+    if judged and next(reversed(judged)) in {one.case for one in found.disagreements}:
         st.button("Take the last back", key="judge-undo", icon=":material/undo:", on_click=_undo, args=(cohort,))
     mending.waiting_bar(cohort, "judge")
 
 
 def _judge(cohort: Cohort, case: str, label: str) -> None:
-    drafts.add(shelf.workspace(), cohort.id, case, "label", label)
+    ws = shelf.workspace()
+    readings.judge(ws, cohort, case, label)
+    drafts.add(ws, cohort.id, case, "label", label)
 
 
 def _undo(cohort: Cohort) -> None:
-    drafts.undo(shelf.workspace(), cohort.id)
+    ws = shelf.workspace()
+    case = readings.unjudge(ws, cohort)
+    if case is not None and drafts.read(ws, cohort.id).last == case:
+        drafts.undo(ws, cohort.id)

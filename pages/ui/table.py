@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from medtl.cohorts import drafts
-from medtl.vocabulary import Case, Cohort, labels_of
+from medtl.vocabulary import Case, Cohort
 from pages.ui import mending, metadata, pictures, shelf
 from pages.ui.escape import plain
 
@@ -19,9 +19,7 @@ def draw(cohort: Cohort, cases: Sequence[Case]) -> None:
     pages = -(-len(cases) // ROWS)
     page = st.pagination(pages, key="table-page") if pages > 1 else 1
     here = list(cases[ROWS * (page - 1) : ROWS * page])
-    # What the editor starts from stays as it was when this page was opened, or it would forget the cell in hand.
-    key = f"table-{cohort.id}-{hash(tuple(case.id for case in here))}-{st.session_state.get('table-turn', 0)}"
-    start: drafts.Draft = st.session_state.setdefault(f"{key}-start", mending.draft(cohort))
+    key, start = _turn(cohort, f"table-{cohort.id}-{hash(tuple(case.id for case in here))}")
     single = cohort.task != "multi-label"
     st.data_editor(
         _columns(cohort, here, start),
@@ -42,12 +40,30 @@ def draw(cohort: Cohort, cases: Sequence[Case]) -> None:
     )
 
 
+def _turn(cohort: Cohort, base: str) -> tuple[str, drafts.Draft]:
+    """The key of the editor and the draft it starts from.
+
+    Both stay while only this table is written in, or it would forget the cell in hand. When the draft was changed
+    elsewhere (thrown away, saved, taken back, decided on a card), and after a time away, it begins anew with the draft
+    as it is.
+    """
+    now, state = mending.draft(cohort), st.session_state
+    turn = state.get(f"{base}-turn", 0)
+    if f"{base}-{turn}" not in state or state.get(f"{base}-left") != now:
+        turn += 1
+        state[f"{base}-turn"], state[f"{base}-start"] = turn, now
+    state[f"{base}-left"] = now
+    return f"{base}-{turn}", state[f"{base}-start"]
+
+
 def _columns(cohort: Cohort, cases: Sequence[Case], draft: drafts.Draft) -> dict[str, list[Any]]:
     part_of = cohort.split.part_of()
     columns: dict[str, list[Any]] = {
         "picture": [_small(shelf.home(), cohort.id, case.id) for case in cases],
         "name": [plain(case.name) for case in cases],
-        "class": [_label(case, draft) for case in cases],
+        "class": [
+            pictures.labels(cohort, case) if cohort.task == "multi-label" else _label(case, draft) for case in cases
+        ],
         "leave out": [case.id in draft.exclude for case in cases],
         "patient": [draft.patients.get(case.id, case.patient or "") for case in cases],
         "part": [part_of.get(case.id, "") for case in cases],
@@ -57,7 +73,7 @@ def _columns(cohort: Cohort, cases: Sequence[Case], draft: drafts.Draft) -> dict
 
 
 def _label(case: Case, draft: drafts.Draft) -> str:
-    return ", ".join(labels_of(case)) if case.labels else draft.relabel.get(case.id, case.label)
+    return draft.relabel.get(case.id, case.label)
 
 
 def _config(cohort: Cohort, single: bool) -> dict[str, Any]:
@@ -75,11 +91,17 @@ def _config(cohort: Cohort, single: bool) -> dict[str, Any]:
 
 
 def _write(cohort: Cohort, cases: Sequence[Case], key: str) -> None:
-    """Every edited cell that differs from what the draft says becomes a line of it."""
-    ws = shelf.workspace()
+    """The cell just edited becomes a line of the draft. The editor tells all cells since it began; older ones may have
+    been overruled elsewhere, and are not told twice."""
+    ws, state = shelf.workspace(), st.session_state
     draft = mending.draft(cohort)
-    for row, cells in st.session_state[key]["edited_rows"].items():
-        case = cases[int(row)]
+    told: dict[int, dict[str, Any]] = state.get(f"{key}-told", {})
+    edited = {int(row): dict(cells) for row, cells in state[key]["edited_rows"].items()}
+    state[f"{key}-told"] = edited
+    for row, all_cells in edited.items():
+        before = told.get(row, {})
+        cells = {name: value for name, value in all_cells.items() if name not in before or before[name] != value}
+        case = cases[row]
         if "class" in cells and cells["class"] and cells["class"] != draft.relabel.get(case.id, case.label):
             drafts.add(ws, cohort.id, case.id, "label", cells["class"])
         if "leave out" in cells and bool(cells["leave out"]) != (case.id in draft.exclude):
@@ -88,6 +110,9 @@ def _write(cohort: Cohort, cases: Sequence[Case], key: str) -> None:
             case.id, case.patient or ""
         ):
             drafts.add(ws, cohort.id, case.id, "patient", who)
+    base = key.rsplit("-", 1)[0]
+    if state.get(f"{base}-left") == draft:  # nothing came in between, so the editor shows what the draft says
+        state[f"{base}-left"] = mending.draft(cohort)
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)

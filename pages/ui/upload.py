@@ -8,19 +8,19 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from medtl.cohorts import importing, limits
 from medtl.errors import BadInput
-from medtl.workspace import write_whole
 from pages.ui import shelf, words
 from pages.ui.escape import plain
 
 PIECE = 1 << 20
-USED = "uploads.txt"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,13 @@ class Spooled:
     folder: Path
     files: tuple[Path, ...]
     size: int
+
+    @property
+    def title(self) -> str:
+        """What loose files and folders are called as a whole: the folder all lie in, else the day they came."""
+        tops = {path.relative_to(self.folder).parts[:-1][:1] for path in self.files}
+        top = tops.pop() if len(tops) == 1 else ()
+        return top[0] if top else f"Images of {date.today():%-d %b %Y}"
 
     @property
     def says(self) -> str:
@@ -43,12 +50,23 @@ def receive(
     *,
     types: Sequence[str] | None = None,
     many: bool | Literal["directory"] = False,
+    most: int | None = None,
     help: str | None = None,
 ) -> Spooled | None:
-    """A drop zone; once something lay in it, what was spooled instead of the zone's content."""
+    """A drop zone; once something lay in it, what was spooled instead of the zone's content.
+
+    `most`: bytes of one file, where the limit is lower than that of the server.
+    """
     turn = st.session_state.setdefault(f"{key}-turn", 0)
     widget = f"{key}-{turn}"
-    arrived = st.file_uploader(label, type=types, accept_multiple_files=many, key=widget, help=help)
+    arrived = st.file_uploader(
+        label,
+        type=types,
+        accept_multiple_files=many,
+        max_upload_size=most // limits.MB if most else None,
+        key=widget,
+        help=help,
+    )
     files = arrived if isinstance(arrived, list) else [arrived] if arrived else []
     if files:
         with st.spinner("Taking it out of the browser's hands…"):
@@ -68,27 +86,14 @@ def discard(key: str) -> None:
         shutil.rmtree(kept.folder, ignore_errors=True)
 
 
-def hand_over(keys: Sequence[str], importing: Path) -> None:
+def hand_over(keys: Sequence[str], folder: Path) -> None:
     """Note beside an import which uploads it reads, so that they go with it even when the page was reloaded."""
     kept = [st.session_state.pop(f"{key}-spooled", None) for key in keys]
-    write_whole(importing / USED, "\n".join(one.folder.name for one in kept if one))
-
-
-def pass_on(old: Path, new: Path) -> None:
-    """Another import reads the same uploads: they now go with that one."""
-    with suppress(OSError):
-        write_whole(new / USED, (old / USED).read_text())
-
-
-def taken_in(importing: Path) -> None:
-    """The import is over: take what it read off the disk."""
-    with suppress(OSError):
-        for name in (importing / USED).read_text().split():
-            shutil.rmtree(shelf.workspace().spool / Path(name).name, ignore_errors=True)
+    importing.own(folder, [one.folder for one in kept if one])
 
 
 def _spool(files: Sequence[Any]) -> Spooled:
-    folder = shelf.workspace().spool / f"up-{secrets.token_hex(6)}"
+    folder = shelf.workspace().spool / f"{importing.UPLOAD}{secrets.token_hex(6)}"
     need = sum(file.size for file in files)
     if shelf.free() < 2 * need:
         raise BadInput(

@@ -10,11 +10,13 @@ from medtl.vocabulary import Cohort
 from pages.ui import patients_form, selection, shelf, show, words
 from pages.ui.escape import md, plain
 
+DELETED = "deleted"  # set by the window that deletes, for the run that follows
+
 
 def panel(cohort: Cohort) -> None:
     """Newest first; the one that is open is marked, the others can be opened."""
     st.caption("What you brought is never changed; every edit makes a new version. Runs keep the version they used.")
-    for one in _line(cohort):
+    for one in filter(None, (shelf.or_none(shelf.cohort, id) for id in known(cohort))):
         with st.container(horizontal=True, vertical_alignment="center"):
             here = one.id == cohort.id
             st.markdown(f"**{words.day(one.created)}**  \n{_says(one)}", width="stretch")
@@ -24,31 +26,26 @@ def panel(cohort: Cohort) -> None:
                 selection.go("data", cohort=one.id)
 
 
-def _line(cohort: Cohort) -> list[Cohort]:
-    """Every version that leads to this one or from it, as far as they are still there."""
-    line = [cohort]
-    while line[-1].parent and (before := shelf.or_none(shelf.cohort, line[-1].parent)):
-        line.append(before)
-    known = {one.id for one in line}
-    for one in reversed(shelf.cohorts()):  # oldest first: a version comes after the one it was made from
-        if one.parent in known and one.id not in known and (version := shelf.or_none(shelf.cohort, one.id)):
-            known.add(one.id)
-            line.append(version)
-    return sorted(line, key=lambda one: one.created, reverse=True)
+def known(cohort: Cohort) -> tuple[str, ...]:
+    """The ids of all versions that are still there, newest first."""
+    return tuple(one.id for one in shelf.cohorts() if one.first == cohort.first)
 
 
 def _says(cohort: Cohort) -> str:
-    """What was done last, by whom: the lines of history this version adds."""
-    if not cohort.history:
+    """What was done last, by whom: the lines of history this version adds, those that say the same as one."""
+    if not cohort.parent:
         return f"as it was brought, {words.count(len(cohort.cases), 'image')}"
     latest = cohort.history[-1].at
-    told = [
-        f"{md(patients_form.in_words(e.what))} ({words.count(e.cases, 'case')})"
-        for e in cohort.history
-        if e.at == latest
+    told: dict[str, list[int]] = {}
+    for line in cohort.history:
+        if line.at == latest:
+            told.setdefault(md(patients_form.in_words(line.what)), []).append(line.cases)
+    sentences = [
+        f"{what} ({words.count(sum(cases), 'case')}{f', in {len(cases)} steps' if len(cases) > 1 else ''})"
+        for what, cases in told.items()
     ]
     by = f" · by {md(cohort.history[-1].who)}" if cohort.history[-1].who else ""
-    return f"{'; '.join(told)}{by}"
+    return f"{'; '.join(sentences)}{by}"
 
 
 @st.dialog("Delete this cohort?")
@@ -63,16 +60,21 @@ def confirm_delete(id: str, title: str) -> None:
     st.markdown(f"**{md(title)}**: {words.count(summary.cases, 'image')}, {words.size(summary.bytes)} on disk.")
     everything = False
     if others:
-        st.warning(f"{words.count(len(others), 'other version')} of it will stay, and the images they share with it.")
-        everything = st.checkbox("Delete all its versions", key=f"delete-all-{id}")
+        every = f"Delete all its versions ({len(others) + 1})"
+        everything = st.checkbox(every, key=f"delete-all-{id}")
+        if not everything:
+            st.warning(f"{words.count(len(others), 'other version')} of it will stay, with the images they share.")
     runs = [run for run in shelf.runs() if run.cohort in ({id, *others} if everything else {id})]
     if runs:
         st.warning(
-            f"{words.count(len(runs), 'run')} used it; they keep their numbers, but can no longer show its images."
+            "One run used it; it keeps its numbers, but can no longer show the images."
+            if len(runs) == 1
+            else f"{len(runs):,} runs used it; they keep their numbers, but can no longer show the images."
         )
+    last = everything or not others
     st.caption(
-        "The images, what was computed from them, waiting changes and second readings go. Your own files elsewhere are "
-        "not touched. This cannot be undone."
+        f"The images, what was computed from them and waiting changes go{', with all second readings' if last else ''}"
+        ". A deeper check that looks at it is stopped. Your own files elsewhere are not touched. This cannot be undone."
     )
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", icon=":material/delete:"):
@@ -83,15 +85,27 @@ def confirm_delete(id: str, title: str) -> None:
                 return
             shelf.forget()
             show.later(_gone(gone))
-            selection.go("library", cohort=None, run=None)
+            selection.choose(cohort=None, run=None, source=None, strategy=None)
+            st.query_params.clear()
+            st.session_state[DELETED] = True
+            st.rerun()
         if st.button("Keep it"):
             st.rerun()
+
+
+def after_delete() -> None:
+    """On to the Library once the window is closed, by the page's own run.
+
+    Changing the page from within the window leaves the next page empty when a bar on this one is still being renewed.
+    """
+    if st.session_state.pop(DELETED, False):
+        selection.go("library")
 
 
 def _gone(gone: housekeeping.Deleted) -> str:
     parts = [words.count(len(gone.cohorts), "version"), f"{words.size(gone.bytes)} on disk"]
     parts += [f"computed features of {words.count(gone.features, 'image')}"] if gone.features else []
-    parts += [words.count(gone.readings, "second reading")] if gone.readings else []
+    parts += ["the second readings"] if gone.readings else []
     parts += ["the key"] if gone.key else []
     stays = f" {words.count(len(gone.others), 'other version stays', 'other versions stay')}." if gone.others else ""
     return plain(f"Deleted: {', '.join(parts)}.{stays}")

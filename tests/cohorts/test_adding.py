@@ -73,9 +73,29 @@ def test_a_key_is_kept_apart_only_when_it_is_wished_for(ws, tmp_path, dicom, noi
     assert not any(
         "MRN" in file.read_text(errors="replace") for file in ws.cohort(kept.id).rglob("*") if file.is_file()
     )
+    assert kept.privacy.key == "kept" and library.load(ws, kept.id).privacy.key == "kept"
     edited = library.edit(ws, kept.id, exclude=[kept.cases[0].id])
-    assert library.key_file(ws, edited.id) == path, "versions share the key"
-    assert library.delete_key(ws, kept.id) and library.key_file(ws, edited.id) is None
+    last = library.edit(ws, edited.id, exclude=[kept.cases[1].id])
+    assert library.key_file(ws, last.id) == path, "versions share the key"
+    library.delete(ws, edited.id)
+    library.delete(ws, kept.id)
+    assert library.key_file(ws, last.id) == path, "it goes with the last version only"
+    library.delete(ws, last.id)
+    assert not path.exists()
+
+
+def test_a_key_can_be_thrown_away_alone(ws, folders):
+    cohort = library.add(ws, folders({"a": 6, "b": 6}, name="Jane_Doe_{n}.png"), keep_key=True)
+    later = library.edit(ws, cohort.id, exclude=[cohort.cases[0].id])
+    assert library.delete_key(ws, later.id) and library.key_file(ws, cohort.id) is None
+
+
+def test_a_zip_with_images_and_its_only_table_needs_no_more_words(ws, zipped, noise, encoded):
+    rows = "".join(f"{n}.png,{'sick' if n % 2 else 'well'}\n" for n in range(16))
+    members = {f"images/{n}.png": encoded(noise(n)) for n in range(16)} | {
+        "my findings.csv": b"file,label\n" + rows.encode()
+    }
+    assert library.add(ws, zipped(members)).counts == {"sick": 8, "well": 8}
 
 
 def test_labels_by_patient_meet_dicom_files(ws, tmp_path, dicom, noise):

@@ -156,3 +156,42 @@ def test_nothing_there_and_no_archive(tmp_path):
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(BadInput, match="neither a folder nor a zip"), archive.opened(tmp_path / "a.txt"):
         pass
+
+
+def test_a_folder_without_a_floor_is_left_at_some_depth_and_named(tmp_path):
+    root = tmp_path / "set"
+    (root / "a").mkdir(parents=True)
+    (root / "a/1.png").write_bytes(b"x")
+    (root / ("d/" * 200)).mkdir(parents=True)  # at 1,000 Python itself would give up, and so would who cleans up here
+    with archive.opened(root) as bundle:
+        assert [entry.name for entry in bundle.entries] == ["a/1.png"]
+        (left,) = bundle.skipped
+    assert left.file == "d/" * (limits.DEPTH + 1) and "folders deep" in left.reason and left.advice
+
+
+def test_folders_are_walked_in_the_order_of_their_names(tmp_path):
+    for name in ("b/2.png", "b/c/1.png", "a/d/1.png", "a/9.png", "0.png"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(b"x")
+    assert names(tmp_path / "set") == ["0.png", "a/9.png", "a/d/1.png", "b/2.png", "b/c/1.png"]
+
+
+def test_members_too_deep_in_a_zip_are_named(zipped):
+    deep = "d/" * (limits.DEPTH + 1) + "1.png"
+    with archive.opened(
+        zipped({"a/1.png": b"x", "b/1.png": b"x", deep: b"x", "d/" * limits.DEPTH + "1.png": b"y"})
+    ) as bundle:
+        assert len(bundle.entries) == 3
+        assert [left.file for left in bundle.skipped] == [deep]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("second", ["a/1.png", "a//1.png", "./a/1.png", "a\\1.png"])
+def test_a_name_that_stands_twice_in_a_zip_is_said(second, tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as out:
+        for name, data in (("a/1.png", b"one"), (second, b"two"), ("b/1.png", b"three")):
+            out.writestr(name, data)
+    with archive.opened(tmp_path / "x.zip") as bundle:
+        assert [entry.read() for entry in bundle.entries] == [b"one", b"three"]
+        assert [left.file for left in bundle.skipped] == ["a/1.png"]
+        assert "of this name" in bundle.skipped[0].reason

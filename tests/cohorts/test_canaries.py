@@ -9,6 +9,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from medtl.cohorts.deidentify import Cleaned, clean
+from medtl.cohorts.formats import images
 from medtl.cohorts.pseudonyms import Pseudonyms
 from tests import canaries
 from tests.canaries import Corpus, Truth
@@ -49,6 +50,17 @@ def test_the_search_finds_what_is_there(corpus):
 def test_no_planted_text_is_left_in_any_file(corpus, kept):
     left = {name: traces for name, file in kept.items() if (traces := canaries.traces(file.data, corpus.tokens))}
     assert not left
+
+
+def test_no_planted_text_is_left_in_facts(corpus):
+    """They go into cohort.json and onto the screen, so they are judged like the attributes of the file."""
+    facts = {name: images.read(data, name).facts for name, data in canaries.texts_of(corpus)}
+    left = {
+        name: traces for name, said in facts.items() if (traces := canaries.traces(repr(said).encode(), corpus.tokens))
+    }
+    assert not left
+    assert {said.get("scanner") for said in facts.values()} == {"Acme Seer 9", None}
+    assert {said.get("view") for said in facts.values()} == {"AP", "", None}
 
 
 def test_the_list_of_what_was_removed_names_no_value(corpus, kept):

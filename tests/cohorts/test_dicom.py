@@ -1,15 +1,19 @@
+import io
 import sys
 from collections import Counter
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from medtl.cohorts import limits
+from medtl.cohorts.deidentify import clean
 from medtl.cohorts.formats import dicom as reader
 from medtl.cohorts.formats import images, transfer
 from medtl.cohorts.formats.images import NoImage, Unsupported
+from medtl.cohorts.pseudonyms import Pseudonyms
 from medtl.errors import BadInput
 from medtl.vocabulary import WINDOWS, Reading
 from tests.cohorts import made_dicom as made
@@ -294,6 +298,28 @@ def test_text_that_is_no_code_is_not_kept(dicom):
     words = {"ViewPosition": "by Dr A", "BodyPartExamined": "CHEST 2", "ImageLaterality": "left", "Modality": "x y"}
     facts = reader.read(dicom(**words)).facts
     assert (facts["view"], facts["body"], facts["side"], facts["modality"]) == ("", "", "", None)
+
+
+def test_facts_say_of_the_machine_and_the_body_what_the_cleaned_file_says(dicom):
+    """Anybody can type anything into these, and pattern and terms are the same in both places."""
+    words = {
+        "PatientName": "Zebulon^Anna",
+        "Manufacturer": "Acme",
+        "ManufacturerModelName": "Zebulon 9",
+        "ViewPosition": "MUSTERFRAU",
+        "BodyPartExamined": "MUSTERFRAU",
+        "Modality": "MUSTERFRAU",
+    }
+    data = dicom(**words)
+    facts = reader.read(data).facts
+    assert (facts["scanner"], facts["view"], facts["body"], facts["modality"]) == ("Acme", "", "", None)
+    after = dcmread(io.BytesIO(clean(data, "DICOM", Pseudonyms(b"secret")).data))
+    assert after.Manufacturer == "Acme" and not after.ManufacturerModelName
+    assert not after.ViewPosition and not after.BodyPartExamined and not after.Modality
+    numbered = dicom(Manufacturer="Acme", ManufacturerModelName="room 12345", BodyPartExamined="C SPINE")
+    assert (reader.read(numbered).facts["scanner"], reader.read(numbered).facts["body"]) == ("Acme", "C SPINE")
+    foreign = dicom(SpecificCharacterSet="ISO_IR 192", Manufacturer="Müller")
+    assert reader.read(foreign).facts["scanner"] is None
 
 
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"

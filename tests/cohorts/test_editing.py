@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from medtl.cohorts import library
+from medtl.cohorts.formats import images
 from medtl.cohorts.originals import Originals
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import BadInput
-from medtl.vocabulary import Blank
+from medtl.vocabulary import Blank, Reading
 
 
 @pytest.fixture
@@ -51,11 +52,30 @@ def test_a_finding_that_was_looked_at_is_a_note_and_stays_one(ws, cohort):
     assert later.accepted == kept.accepted
 
 
-def test_a_block_cannot_be_waved_through(ws, folders):
+def test_a_block_cannot_be_waved_through_and_an_unknown_finding_not_accepted(ws, folders):
     root = folders({"a": 8, "b": 8})
     (root / "b/same.png").write_bytes((root / "a/0.png").read_bytes())
     blocked = library.add(ws, root)
-    assert library.edit(ws, blocked.id, accept=["label-conflict"]).blocks
+    for code in ("label-conflict", "no-such-finding"):
+        with pytest.raises(BadInput):
+            library.edit(ws, blocked.id, accept=[code])
+
+
+def test_what_was_kept_is_asked_again_when_it_names_other_cases(ws, folders, noise, encoded):
+    """Two near copies with two labels are looked at and kept; then two more become such a pair by a new label."""
+    root = folders({"a": 10, "b": 10})
+    for n, labels in enumerate(("ab", "aa")):
+        picture = noise(900 + n, (64, 64)) // 2 + 40
+        for label, name, shift in zip(labels, ("one", "two"), (0, 1), strict=True):
+            (root / label / f"{name}{n}.png").write_bytes(encoded((picture + shift).astype(np.uint8)))
+    cohort = library.add(ws, root, file_names="kept")
+    assert [len(f.cases) for f in cohort.findings if f.code == "near-conflict"] == [2]
+    kept = library.edit(ws, cohort.id, accept=["near-conflict"])
+    assert next(f for f in kept.findings if f.code == "near-conflict").severity == "note"
+    other = next(case.id for case in kept.cases if case.name == "a/two1.png")
+    relabelled = library.edit(ws, kept.id, relabel={other: "b"})
+    (finding,) = [f for f in relabelled.findings if f.code == "near-conflict"]
+    assert finding.severity == "warn" and len(finding.cases) == 4 and relabelled.accepted == ()
 
 
 def test_a_rectangle_is_black_in_every_image_of_that_size_and_nowhere_in_the_new_version(ws, folders, noise, encoded):
@@ -126,3 +146,61 @@ def test_an_edit_that_changes_nothing_makes_no_version(ws, cohort):
     assert library.edit(ws, cohort.id, who="Dr A") == cohort
     assert library.edit(ws, cohort.id, merge={"benign": "benign"}).id == cohort.id
     assert len(library.cohorts(ws)) == 1
+
+
+def test_a_rectangle_in_one_image_only_and_no_image_changes_its_part(ws, cohort):
+    wanted = cohort.cases[3]
+    box = Blank(32, 24, 0, 0, 1, 0.5, cases=(wanted.id,))
+    blanked = library.edit(ws, cohort.id, blank=[box])
+    pixels, before = Pixels(ws.cohort(blanked.id)), Pixels(ws.cohort(cohort.id))
+    changed = [case.id for case in cohort.cases if not np.array_equal(pixels.image(case.id), before.image(case.id))]
+    assert changed == [wanted.id]
+    everywhere = library.edit(ws, cohort.id, blank=[Blank(32, 24, 0, 0, 1, 0.95)])
+    assert everywhere.split.part_of() == cohort.split.part_of(), "black boxes are alike, and move nobody"
+
+
+def test_copies_of_one_file_are_both_blacked_out(ws, folders):
+    root = folders({"a": 8, "b": 8})
+    (root / "a/copy.png").write_bytes((root / "a/0.png").read_bytes())
+    cohort = library.add(ws, root)
+    blanked = library.edit(ws, cohort.id, blank=[Blank(32, 24, 0, 0, 1, 1)])
+    assert all(not Pixels(ws.cohort(blanked.id)).image(case.id).any() for case in blanked.cases)
+    assert len(blanked.cases) == 17
+
+
+def test_a_pattern_gives_codes_as_it_does_when_the_images_are_brought(ws, folders):
+    root = folders({"a": 10, "b": 10}, name="IM_p{n}_1.png")
+    brought = library.add(ws, root, patient_pattern=r"p\d+")
+    mended = library.edit(ws, library.add(ws, root).id, patient_pattern=r"p\d+")
+    assert {case.id: case.patient for case in mended.cases} == {case.id: case.patient for case in brought.cases}
+
+
+def test_what_no_version_holds_any_more_is_off_the_disk(ws, folders):
+    """A case is left out and the version before deleted: its picture and its original are nowhere."""
+    root = folders({"a": 10, "b": 10})
+    cohort = library.add(ws, root)
+    gone = cohort.cases[0]
+    original, picture = Originals(ws.cohort(cohort.id)).read(gone.at), Pixels(ws.cohort(cohort.id)).image(gone.id)
+    child = library.edit(ws, cohort.id, exclude=[gone.id])
+    grandchild = library.edit(ws, child.id, merge={"a": "c"})
+    assert library.delete(ws, cohort.id) > 0
+    for left in (child, grandchild):
+        folder = ws.cohort(left.id)
+        packed = b"".join(file.read_bytes() for file in folder.iterdir())
+        assert original not in packed and picture.tobytes() not in packed
+        pixels = Pixels(folder)
+        assert set(pixels.stored) == {case.id for case in left.cases}
+        assert all(np.array_equal(pixels.image(c.id), decoded(Originals(folder).read(c.at))) for c in left.cases)
+    one, two = (ws.cohort(left.id) / Pixels(ws.cohort(left.id)).bin for left in (child, grandchild))
+    assert one.stat().st_ino == two.stat().st_ino, "they go on sharing"
+
+
+def decoded(data):
+    return images.read(data, "a.png").pixels
+
+
+def test_readings_of_the_same_files_in_two_ways_are_two_cohorts(ws, folders):
+    root = folders({"a": 8, "b": 8})
+    plain = library.add(ws, root)
+    lung = library.add(ws, root, reading=Reading(window="lung"))
+    assert plain.id != lung.id and library.load(ws, lung.id).reading.window == "lung"

@@ -191,3 +191,14 @@ def test_too_little_memory_is_said_in_words(noise, encoded, monkeypatch):
     monkeypatch.setattr(images, "_to_uint8", greedy)
     with pytest.raises(BadInput, match="memory"):
         images.read(encoded(noise(1)), "a.png")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_width_and_height_are_those_of_the_upright_picture(orientation, kind, noise, encoded):
+    """Rectangles to black out are drawn on the upright picture and kept as shares of it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    read = images.read(encoded(noise(1, (8, 16)), kind, exif=exif))
+    assert (read.facts["height"], read.facts["width"]) == read.pixels.shape[:2]
+    assert read.pixels.shape == ((8, 16) if orientation < 5 else (16, 8))

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 import sys
@@ -107,3 +108,76 @@ def test_a_failure_is_told_in_words(ws, tmp_path, instead, body, message, advice
 def test_a_folder_that_is_gone_is_no_crash(tmp_path):
     assert import_status(tmp_path / "gone").state == "interrupted"
     clear(tmp_path / "gone")
+
+
+def aged(folder: Path) -> None:
+    long_ago = time.time() - importing.DAY - 60
+    os.utime(folder, (long_ago, long_ago))
+
+
+def upload(ws, name: str) -> Path:
+    folder = ws.spool / f"{importing.UPLOAD}{name}"
+    folder.mkdir()
+    (folder / "findings.csv").write_text("file,label")
+    return folder
+
+
+def test_what_was_handed_to_an_import_goes_with_it_unless_another_reads_it(ws, tmp_path, instead):
+    instead('print(json.dumps({"id": "abc"}))')
+    zipped, table = upload(ws, "zip"), upload(ws, "table")
+    first = start_import(ws, tmp_path)
+    importing.own(first, [zipped, table])
+    wait(first, "done")
+    second = start_import(ws, tmp_path)
+    importing.own(second, importing.uploads(first))
+    clear(first, keep_uploads=True)
+    assert zipped.exists() and table.exists()
+    wait(second, "done")
+    clear(second)
+    assert not any(ws.spool.iterdir())
+
+
+def test_an_import_takes_nothing_that_is_no_upload(ws):
+    folder, other = ws.spool / "abc", ws.spool / "practice"
+    folder.mkdir()
+    other.mkdir()
+    (folder / importing.USED).write_text("../cohorts practice up-../x . ..")
+    assert importing.uploads(folder) == []
+    clear(folder)
+    assert other.exists() and ws.cohorts.exists()
+
+
+def test_what_nobody_came_back_for_goes_after_a_day(ws, tmp_path, instead):
+    instead('print(json.dumps({"id": "abc"}))')
+    over, fresh = start_import(ws, tmp_path), start_import(ws, tmp_path)
+    wait(over, "done")
+    wait(fresh, "done")
+    running = ws.spool / "running"
+    running.mkdir()
+    alive = (running / importing.ALIVE).open("w")
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    left, young, read = upload(ws, "left"), upload(ws, "young"), upload(ws, "read")
+    importing.own(running, [read])
+    for folder in (over, running, left, read):
+        aged(folder)
+    importing.sweep(ws)
+    assert [folder.exists() for folder in (over, left)] == [False, False]
+    assert all(folder.exists() for folder in (fresh, running, young, read))
+    alive.close()
+    aged(running)
+    importing.sweep(ws)
+    assert not running.exists() and not read.exists()
+
+
+def test_a_check_of_a_cohort_that_goes_is_stopped_and_no_other(ws, instead):
+    instead("time.sleep(60)")
+    doomed, other = importing.start_check(ws, "c1"), importing.start_check(ws, "c2")
+    process = int((doomed / "pid").read_text())
+    importing.stop_checks(ws, {"c1"})
+    assert not doomed.exists()
+    end = time.monotonic() + 20
+    while Path(f"/proc/{process}").exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert import_status(other).state == "running"
+    clear(other)

@@ -1,6 +1,8 @@
 """The processes that open untrusted files: what they answer, and that nothing a file does reaches anybody else."""
 
 import os
+import threading
+import time
 from itertools import count
 from pathlib import Path
 
@@ -111,6 +113,16 @@ def test_a_picture_is_shown_as_a_cohort_would_keep_it(tmp_path, noise, encoded):
             shower.picture(tmp_path / "b.png")
 
 
+def test_waiting_for_work_is_no_hanging(tmp_path, noise, encoded, monkeypatch):
+    """A process that stays warm may wait longer than any file may take."""
+    (tmp_path / "a.png").write_bytes(encoded(noise(0)))
+    monkeypatch.setattr(limits, "PARSE_SECONDS", 1.0)
+    with reading.shower() as shower:
+        shower.picture(tmp_path / "a.png")
+        time.sleep(4)
+        assert shower.picture(tmp_path / "a.png")[0].shape == (24, 32)
+
+
 def test_who_stops_listening_leaves_no_process_behind(desk, tmp_path, noise, encoded):
     paths = [tmp_path / f"{n}.png" for n in range(64)]
     for n, path in enumerate(paths):
@@ -123,3 +135,42 @@ def test_who_stops_listening_leaves_no_process_behind(desk, tmp_path, noise, enc
     answers.close()
     if children.exists():
         assert set(children.read_text().split()) <= set(before)
+
+
+def test_who_dies_in_the_middle_of_a_handful_has_told_what_was_done_and_the_rest_is_asked_again(
+    tmp_path, noise, encoded
+):
+    """What was told before the end counts once and is not read again; of the rest, only the culprit is skipped."""
+    paths = [tmp_path / f"{n}.png" for n in range(8)]
+    for n, path in enumerate(paths):
+        path.write_bytes(encoded(noise(n)))
+    slow = encoded(noise(2))
+    paths[2].unlink()
+    os.mkfifo(paths[2])  # its bytes come late, and so what is done by then is told; a second reading would hang
+
+    def write_late() -> None:
+        with paths[2].open("wb") as out:
+            time.sleep(0.6)
+            out.write(slow)
+
+    jobs = [job(n, path) for n, path in enumerate(paths)]
+    del jobs[4]["path"]  # the process ends with a traceback nobody sees
+    (tmp_path / "cohort").mkdir()
+    setup = {"desk": "keep", "folder": str(tmp_path / "cohort"), "salt": "11" * 32, "names": "replaced"}
+    setup |= {"keep_key": False, "reading": vars(Reading())}
+    numbers = count()
+    crew = reading._Crew(setup, lambda: f"shard-{next(numbers)}", threading.Event())
+    writer = threading.Thread(target=write_late, daemon=True)
+    writer.start()
+    try:
+        told = list(crew.answers(jobs))
+    finally:
+        crew.dismiss()
+    writer.join(5)
+    assert {0, 1, 2} <= {answer["job"] for answer in told[0]} and len(told) > 1
+    found = [answer for handful in told for answer in handful]
+    assert sorted(answer["job"] for answer in found) == list(range(8))
+    assert [answer["job"] for answer in found if "skipped" in answer] == [4]
+    assert "sudden end" in next(answer for answer in found if answer["job"] == 4)["skipped"][0]
+    first = {answer["job"] for answer in found if answer.get("shard") == "shard-0"}
+    assert {0, 1, 2} <= first <= {0, 1, 2, 3}

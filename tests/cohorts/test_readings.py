@@ -7,7 +7,7 @@ import pytest
 from medtl.cohorts import folders, readings
 from medtl.cohorts.readings import OWN, UNSURE
 from medtl.errors import BadInput, NotFound
-from medtl.vocabulary import Case, Cohort, Split
+from medtl.vocabulary import Case, Cohort, Edit, Split
 from medtl.workspace import Workspace
 
 
@@ -222,7 +222,7 @@ def test_a_reading_goes_on_through_edits(ws):
     readings.record(ws, made, "A", "case001", "a")
     readings.record(ws, made, "A", "case000", "b")
     kept = tuple(replace(case, label=case.label.replace("a", "A")) for case in made.cases[1:])
-    later = cohort(ws, "v1", parent="v0", cases=kept, classes=("A", "b"))
+    later = cohort(ws, "v1", parent="v0", root="v0", cases=kept, classes=("A", "b"))
     assert readings.readers(ws, later) == ("A",)
     assert readings.labels(ws, later, "A") == {"case001": "A"}  # a case that is gone, a class with a new capital
     assert readings.progress(ws, later, "A").of == 29
@@ -234,8 +234,8 @@ def test_a_reading_outlives_a_deleted_version_and_goes_with_the_last(ws):
     made = cohort(ws)
     readings.start(ws, made, "A")
     readings.record(ws, made, "A", "case001", "a")
-    cohort(ws, "v1", parent="v0")
-    last = cohort(ws, "v2", parent="v1")
+    cohort(ws, "v1", parent="v0", root="v0")
+    last = cohort(ws, "v2", parent="v1", root="v0")
     other = cohort(ws, "w0")
     readings.start(ws, other, "A")
     assert remove(ws, "v1") == remove(ws, "v0") == 0
@@ -248,3 +248,56 @@ def test_a_reading_outlives_a_deleted_version_and_goes_with_the_last(ws):
 def test_an_id_that_is_a_path_is_not_followed(ws):
     with pytest.raises(NotFound):
         readings.delete_for(ws, "../cohorts")
+
+
+# ---- ended, decided, renamed
+
+
+def test_an_ended_reading_takes_nothing_more_and_says_so(ws):
+    made = cohort(ws)
+    readings.start(ws, made, "A")
+    readings.record(ws, made, "A", "case001", "b")
+    assert not readings.progress(ws, made, "A").over
+    readings.stop(ws, made, "A")
+    readings.stop(ws, made, "A")
+    assert readings.progress(ws, made, "A").over
+    for late in (
+        lambda: readings.record(ws, made, "A", "case002", "a"),
+        lambda: readings.undo(ws, made, "A"),
+        lambda: readings.start(ws, made, "A"),
+    ):
+        with pytest.raises(BadInput, match="ended"):
+            late()
+    assert readings.labels(ws, made, "A") == {"case001": "b"}
+    assert not readings.start(ws, made, "B").over
+
+
+def test_a_decision_in_favour_of_the_cohort_is_kept_and_can_be_taken_back(ws):
+    made = cohort(ws)
+    readings.judge(ws, made, "case000", "a")  # the label it has
+    readings.judge(ws, made, "case001", "b")
+    readings.judge(ws, made, "case000", "b")
+    assert list(readings.judged(ws, made).items()) == [("case001", "b"), ("case000", "b")]
+    assert readings.unjudge(ws, made) == "case000"
+    assert readings.judged(ws, made) == {"case000": "a", "case001": "b"}
+    assert readings.readers(ws, made) == (), "deciding makes nobody a reader"
+    later = cohort(ws, "v1", parent="v0", root="v0")
+    assert readings.judged(ws, later) == readings.judged(ws, made)
+    with pytest.raises(BadInput):
+        readings.judge(ws, made, "case001", "z")
+
+
+def test_answers_follow_a_class_that_was_renamed_or_merged(ws):
+    made = cohort(ws, classes=("a", "b"))
+    readings.start(ws, made, "A")
+    readings.record(ws, made, "A", "case000", "a")
+    readings.record(ws, made, "A", "case001", "b")
+    readings.judge(ws, made, "case000", "a")
+    history = (Edit("", "class a became Alpha", 20), Edit("", "left out", 1), Edit("", "class alpha became x y", 20))
+    later = cohort(ws, "v1", classes=("x y", "b"), parent="v0", root="v0", history=history)
+    assert readings.labels(ws, later, "A") == {"case000": "x y", "case001": "b"}
+    assert readings.paper(ws, later, "A")["case000"] == "x y"
+    assert readings.judged(ws, later) == {"case000": "x y"}
+    one = (*history, Edit("", "class b became x y", 10))
+    merged = cohort(ws, "v2", classes=("x y", "d"), parent="v1", root="v0", history=one)
+    assert readings.labels(ws, merged, "A") == {"case000": "x y", "case001": "x y"}

@@ -234,3 +234,28 @@ def test_memory_follows_what_is_kept_not_what_is_read():
 def test_faults_without_end_are_counted():
     found = table("file,label\n" + "1.png,\n" * 5000)
     assert len(found.faults) == limits.LISTED and found.more_faults == 4000
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_excels_separator_may_be_a_tab(end):
+    (row,) = table(f"sep=\t{end}file\tlabel{end}1.png\ta, or b; or c{end}").rows
+    assert (row.file, row.label, row.number) == ("1.png", "a, or b; or c", 3)
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_a_line_of_countless_cells_is_refused_before_it_is_parted(between):
+    widest = between.join(["file", "label", *(f"c{n}" for n in range(limits.TABLE_COLUMNS - 2))])
+    assert table(f"{widest}\n1.png{between}a\n").rows[0].label == "a"
+    endless = f"file{between}label{between * 5_000_000}\n1.png{between}a\n".encode()
+    tracemalloc.start()
+    with pytest.raises(BadInput, match="more than 5,000 columns"):
+        table(endless)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * len(endless)
+
+
+def test_columns_that_come_by_a_line_within_quotes_are_counted_as_well():
+    piece = "x," * (limits.TABLE_COLUMNS - 10) + '"\n'
+    with pytest.raises(BadInput, match="more than 5,000 columns"):
+        table("file,label," + piece + '",' + piece + '"\n1.png,a\n')

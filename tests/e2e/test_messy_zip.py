@@ -28,7 +28,7 @@ CLICKS = (
     ("Nearly the same image has two labels", ("They are different images: keep all labels",)),
     ("Nobody said who is who", ("Use this",)),
     ("Images without a patient", ("Use this",)),
-    ("A name may be written", ("I have looked at all of them: nobody is named",)),
+    ("A name may be written", ("I have looked at it: nobody is named",)),
     ("A shortcut", ("I have seen it: keep it in mind",)),
     ("Blank images", ("Leave this case out",)),
 )

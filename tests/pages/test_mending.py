@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from medtl import checkup
 from medtl.cohorts import drafts, importing, library, readings
-from medtl.vocabulary import Cohort, Finding, Reading
+from medtl.vocabulary import Blank, Case, Cohort, Finding, Reading
 from medtl.workspace import Workspace
-from pages.ui import coming_in, findings, mends
+from pages.ui import blanking, coming_in, findings, mending, mends, metadata, pictures, table
 from tests.pages.conftest import healthy, make_cohort, words_on
 
 Open = Callable[..., AppTest]
@@ -108,7 +108,7 @@ def test_what_waits_survives_a_closed_tab_and_can_be_thrown_away(
     drafts.add(ws, cohort.id, cohort.cases[0].id, "leave-out")
     at = open_page("data", cohort=cohort.id)
     assert "1 image is left out" in words_on(at)
-    button(at, "Throw away").click().run()  # type: ignore[attr-defined]
+    button(at, "Throw it away").click().run()  # type: ignore[attr-defined]
     healthy(at)
     assert drafts.read(ws, cohort.id).steps == 0
 
@@ -173,8 +173,214 @@ def test_an_import_that_failed_is_read_again_without_a_second_upload(ws: Workspa
 
 
 def test_a_table_may_name_a_patient_and_only_the_code_is_kept(ws: Workspace, cohort: Cohort) -> None:
-    from pages.ui import mending
-
     code = mending.coded(cohort, "Jane Doe")
     assert code.startswith("P-") and "Jane" not in code
     assert mending.coded(cohort, " Jane Doe ") == code == mending.coded(cohort, code)
+
+
+# ---- what is thrown away, and what is offered ------------------------------------------------------------------------
+
+
+def test_throwing_away_forgets_only_what_its_sentence_names(ws: Workspace, cohort: Cohort, open_page: Open) -> None:
+    out, right = cohort.cases[0].id, cohort.cases[1].id
+    drafts.add(ws, cohort.id, out, "leave-out")
+    drafts.add(ws, cohort.id, right, "seen")
+    at = open_page("data", cohort=cohort.id)
+    assert "This forgets: 1 image is left out" in words_on(at)
+    button(at, "Throw it away").click().run()  # type: ignore[attr-defined]
+    healthy(at)
+    left = drafts.read(ws, cohort.id)
+    assert left.seen == {right} and not left.touched
+
+
+class Editor:
+    """The table's editor as Streamlit keeps it: all cells edited since it began."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, cohort: Cohort) -> None:
+        self.state: dict[str, object] = {}
+        self.cohort, self.key = cohort, ""
+        monkeypatch.setattr(table.st, "session_state", self.state)
+
+    def draw(self) -> drafts.Draft:
+        self.key, start = table._turn(self.cohort, "table")
+        self.state.setdefault(self.key, {"edited_rows": {}})
+        return start
+
+    def type(self, row: int, column: str, value: object) -> None:
+        self.state[self.key]["edited_rows"].setdefault(row, {})[column] = value  # type: ignore[index]
+        table._write(self.cohort, self.cohort.cases, self.key)
+
+
+def test_the_table_does_not_repeat_what_was_thrown_away(
+    ws: Workspace, cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = Editor(monkeypatch, cohort)
+    editor.draw()
+    first = editor.key
+    editor.type(0, "leave out", True)
+    assert editor.draw().steps == 0 and editor.key == first, "the cell in hand is not forgotten"
+    drafts.clear(ws, cohort.id)
+    editor.type(1, "leave out", True)  # before anything was drawn again
+    assert drafts.read(ws, cohort.id).exclude == {cohort.cases[1].id}
+    assert editor.draw().exclude == {cohort.cases[1].id} and editor.key != first, "it shows what the draft says"
+    del editor.state[editor.key]  # another page was open
+    second = editor.key
+    drafts.undo(ws, cohort.id)
+    assert editor.draw().exclude == frozenset() and editor.key != second
+
+
+def test_places_found_go_only_into_the_images_they_were_found_in() -> None:
+    def case(id: str, at: str = "") -> Case:
+        return Case(id, f"{id}.png", "x", at or id, id, facts={"width": 100, "height": 50})
+
+    cases = [case("a"), case("b"), case("c", "clip"), case("d", "clip"), case("e")]
+    near, far = Blank(100, 50, 0.101, 0.1, 0.299, 0.2), Blank(100, 50, 0.11, 0.11, 0.29, 0.19)
+    boxes = (("a", near), ("b", far), ("c", Blank(100, 50, 0.5, 0.5, 0.9, 0.9)), ("e", Blank(9, 9, 0, 0, 1, 1)))
+    looked = checkup.Checkup("s", "2026", boxes=boxes)
+    found = blanking.found_in(looked, cases, [])
+    assert {one.cases for one in found} == {("a", "b"), ("c", "d")}, "all frames of a clip carry the same words"
+    assert blanking.hit_by(found, cases) == {"a", "b", "c", "d"}
+    assert blanking.says(found, 5) == "Will be black: 2 rectangles only in 4 single images."
+    assert blanking.found_in(looked, cases, found) == [] == blanking.found_in(None, cases, [])
+    everywhere = Blank(100, 50, 0, 0, 1, 0.1)
+    assert blanking.hit_by([everywhere], cases) == {one.id for one in cases}
+
+
+def test_a_strip_nobody_asked_for_does_not_come_with_the_places_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    state: dict[str, object] = {}
+    monkeypatch.setattr(blanking.st, "session_state", state)
+    done: list[Blank] = []
+    assert blanking._hand("k") == blanking.FIRST
+    blanking._take("k", done, [Blank(9, 9, 0.2, 0.2, 0.4, 0.4, cases=("a",))])
+    assert blanking._empty(blanking._hand("k")) and len(done) == 1
+    state["k-x"], state["k-y"] = (10, 20), (10, 20)
+    blanking._more("k", done, Blank(9, 9, *blanking._hand("k")))
+    assert len(done) == 2 and blanking._empty(blanking._hand("k"))
+
+
+def test_a_grey_picture_is_grey_whatever_its_file_calls_itself(cohort: Cohort) -> None:
+    case = dataclasses.replace(cohort.cases[0], facts={"mode": "RGB"})
+    assert "grey" in pictures.facts(cohort, case) and "colour" not in pictures.facts(cohort, case)
+    assert set(pictures.channels(cohort).values()) == {1}
+    assert metadata.value(case, "mode", 1) == "grey" and metadata.value(case, "mode", 3) == "colour"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ({"oedema": 0, "effusion": 0, "fracture": 0}, "none of the findings"),
+        ({"oedema": 0, "effusion": -1}, "effusion uncertain; fracture not stated"),
+        ({"oedema": 1, "effusion": 1, "fracture": 0}, "oedema; effusion"),
+        ({}, "no finding stated"),
+    ],
+)
+def test_uncertain_and_unstated_findings_are_not_absent(cohort: Cohort, said: dict[str, int], shown: str) -> None:
+    many = dataclasses.replace(cohort, task="multi-label", classes=("oedema", "effusion", "fracture"))
+    assert pictures.labels(many, Case("a", "a.png", "", "", "s", labels=said)) == shown
+
+
+def with_finding(ws: Workspace, cohort: Cohort, finding: Finding) -> None:
+    looked = checkup.Checkup("chest-xray", "2026-11-22T22:00:00+00:00", (finding,))
+    (ws.cohort(cohort.id) / checkup.FILE).write_text(json.dumps(dataclasses.asdict(looked)))
+
+
+def keep_button(at: AppTest, code: str) -> object:
+    return next(b for b in at.button if (b.key or "").endswith(f"{code}-1-keep"))
+
+
+def test_nobody_confirms_what_was_not_looked_at(ws: Workspace, cohort: Cohort, open_page: Open) -> None:
+    cases = tuple(case.id for case in cohort.cases[:6])
+    with_finding(ws, cohort, Finding(checkup.TEXT, "block", "6 images have writing.", "Look.", cases))
+    assert not any("nobody is named" in b.label for b in open_page("data", cohort=cohort.id).button), "no block is kept"
+    with_finding(ws, cohort, Finding(checkup.TEXT, "warn", "6 images have writing.", "Look.", cases))
+    at = open_page("data", cohort=cohort.id)
+    at.session_state[f"finding-{cohort.id}-{checkup.TEXT}-1"] = True
+    at = again(at)
+    assert keep_button(at, checkup.TEXT).disabled  # type: ignore[attr-defined]
+    assert "I have looked at all 6: nobody is named" in words_on(at)
+    next(box for box in at.checkbox if box.label == "I have looked at all 6 images").check().run()
+    assert not keep_button(again(at), checkup.TEXT).disabled  # type: ignore[attr-defined]
+
+
+def test_a_finding_without_images_offers_nothing_to_leave_out(ws: Workspace, cohort: Cohort, open_page: Open) -> None:
+    with_finding(ws, cohort, Finding("dark-image", "block", "Most images are very dark.", "Keep them.", ()))
+    # `still` drops findings without cases, so it is drawn as the cohort's own would be.
+    at = AppTest.from_function(_dark, default_timeout=30, args=(cohort.id,)).run()
+    healthy(at)
+    assert [b.label for b in at.button] == ["I have seen it: keep all images"]
+
+
+def _dark(id: str) -> None:
+    from medtl.vocabulary import Finding
+    from pages.ui import mends, shelf
+
+    mends.draw(shelf.cohort(id), Finding("dark-image", "warn", "Most are dark.", "Keep them.", ()), "card")
+
+
+def test_patients_of_dicom_files_are_not_looked_for_in_the_names(cohort: Cohort) -> None:
+    at = AppTest.from_function(_unmatched, default_timeout=30, args=(cohort.id,)).run()
+    healthy(at)
+    assert "PatientID" in words_on(at) and not at.radio and not at.text_input
+    assert len(at.checkbox) == 2, "the images are shown"
+
+
+def _unmatched(id: str) -> None:
+    from dataclasses import replace
+
+    from medtl.vocabulary import Finding
+    from pages.ui import mends, shelf
+
+    brought = shelf.cohort(id)
+    cases = tuple(replace(case, facts={**case.facts, "format": "DICOM"}) for case in brought.cases)
+    cohort = replace(brought, id="dicom", cases=cases, patient_rule="DICOM PatientID, kept as a code")
+    two = tuple(case.id for case in cohort.cases[:2])
+    mends.draw(cohort, Finding("patient-unmatched", "warn", "For 2.", "Say whose.", two), "card")
+
+
+def test_what_warns_again_is_asked_again(cohort: Cohort) -> None:
+    at = AppTest.from_function(_again, default_timeout=30, args=(cohort.id,)).run()
+    assert [b.label for b in at.button if (b.key or "").endswith("-keep")]
+
+
+def _again(id: str) -> None:
+    from dataclasses import replace
+
+    from medtl.vocabulary import Finding
+    from pages.ui import mends, shelf
+
+    cohort = replace(shelf.cohort(id), accepted=("blurred-image",))
+    cases = tuple(case.id for case in cohort.cases[:2])
+    mends.draw(cohort, Finding("blurred-image", "warn", "2 are blurred.", "Look.", cases), "card")
+
+
+def test_a_warning_says_it_flatters_the_result_only_where_it_does() -> None:
+    def says(code: str, severity: str, advice: str = "Look.") -> str:
+        return findings.meaning(Finding(code, severity, "x", advice))  # type: ignore[arg-type]
+
+    assert "better" in says("duplicates", "warn") and says("blurred-image", "warn") == ""
+    assert says("imbalance", "note") == "" and says("imbalance", "note", "") == "Nothing needs to be done."
+    assert findings.FLATTERS and set(findings.FLATTERS) <= set(findings.TITLES)
+
+
+def test_the_walk_keeps_the_place_of_what_waits_and_cards_name_the_file(
+    ws: Workspace, cohort: Cohort, open_page: Open
+) -> None:
+    at = open_page("data", cohort=cohort.id)
+    button(at, "Go through them with the keyboard").click().run()  # type: ignore[attr-defined]
+    at = again(at)
+    assert "Nothing waits to be saved" in words_on(at)
+    assert button(at, "Save as a new version").disabled  # type: ignore[attr-defined]
+    assert any("not looked at" in b.label for b in at.button)
+    suspect = checkup.Suspect(cohort.cases[0].id, cohort.cases[0].label, cohort.classes[1], 0.1)
+    found = Finding(checkup.WRONG, "block", "1 label looks wrong.", "Look.", (suspect.case,))
+    looked = checkup.Checkup("chest-xray", "2026-11-22T22:00:00+00:00", (found,), (suspect,))
+    (ws.cohort(cohort.id) / checkup.FILE).write_text(json.dumps(dataclasses.asdict(looked)))
+    said = words_on(open_page("data", cohort=cohort.id))
+    assert f"{cohort.cases[0].name.rsplit('/', 1)[-1]}  \nlabelled" in said
+
+
+def test_a_filter_says_how_many_it_lets_through(cohort: Cohort, open_page: Open) -> None:
+    at = open_page("data", cohort=cohort.id)
+    assert f" of {len(cohort.cases)} images" not in words_on(at)
+    at.session_state["data-part"] = "test"
+    assert f"{len(cohort.split.test)} of {len(cohort.cases)} images" in words_on(again(at))

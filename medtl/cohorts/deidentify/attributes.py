@@ -6,10 +6,10 @@ break the standard is cleaned like any other. It knows nothing of files, syntaxe
 
 import datetime
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from medtl.cohorts.deidentify import profile
+from medtl.cohorts.deidentify import profile, terms
 from medtl.cohorts.deidentify.profile import Rule
 from medtl.cohorts.pseudonyms import KEPT_WORDS
 
@@ -102,7 +102,7 @@ class Cleaning:
                 self._empty(dataset, tag, rule)
             return
         values = [part.strip(b" \0") for part in value.split(b"\\")]
-        right = [part if profile.looks_right(part, look, rule.action) else b"" for part in values]
+        right = [part if _allowed(tag, part, look, rule) else b"" for part in values]
         if right != values:
             text = b"\\".join(right).decode("ascii") if any(right) else ""
             self._replace(dataset, tag, rule, text, "replaced" if text else "emptied")
@@ -140,7 +140,7 @@ class Cleaning:
 
     def _cap(self, dataset: "Dataset", tag: int, rule: Rule, value: bytes) -> None:
         age = _text(value)
-        if not profile.looks_right(value.strip(b" \0"), "AS", rule.action):
+        if not profile.looks_right(value.strip(b" \0"), "AS"):
             self._empty(dataset, tag, rule)
         elif int(age[:3]) / {"Y": 1, "M": 12, "W": 52.18, "D": 365.25}[age[3]] > OLDEST:
             self._replace(dataset, tag, rule, f"{OLDEST + 1:03d}Y")
@@ -163,6 +163,21 @@ class Cleaning:
             self.touched[rule.tag, rule.name, action] = None
 
 
+def kept(dataset: "Dataset", tags: Collection[int]) -> dict[int, str]:
+    """What a file may say in these attributes, text by text as the cleaned file will say it; "" where that is nothing.
+
+    The data set is not touched. Names are those of its top level: what they hold must not stand in the texts either.
+    """
+    from pydicom import Dataset
+
+    some = Dataset()
+    for tag in dataset.keys():  # noqa: SIM118 - a data set yields its elements, and so reads them
+        if tag in tags or tag in OF_A_PERSON or profile.rule(int(tag)).vr == "PN":
+            some[tag] = dataset.get_item(tag)
+    Cleaning(str, str, 0, "").run(some)
+    return {tag: plain(some, tag) for tag in tags}
+
+
 def read_bytes(dataset: "Dataset", tag: int) -> bytes:
     """The value as bytes, left as it is in the data set; b"" for sequences and for what is not there."""
     element: Any = dataset.get_item(tag)
@@ -183,6 +198,12 @@ WORDS = re.compile(rb"[A-Za-z]{3,}|[0-9]{5,}|[\x80-\xff]{2,}")
 DATE = re.compile(  # PS3.5 6.2: DA (also as ACR-NEMA wrote it) and DT, whose time of day is cut off
     r"([0-9]{4})\.?([0-9]{2})\.?([0-9]{2})(?:[0-9]{2,6}(?:\.[0-9]{1,6})?)?(?:[+-][0-9]{4})?"
 )
+
+
+def _allowed(tag: int, value: bytes, look: str, rule: Rule) -> bool:
+    if rule.action == "term":
+        return terms.known(tag, value.decode("ascii", "replace"))
+    return profile.looks_right(value, look)
 
 
 def _words(value: bytes) -> set[bytes]:

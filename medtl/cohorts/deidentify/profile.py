@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from medtl.cohorts.deidentify import terms
+
 TABLE = Path(__file__).with_name("profile.csv")
 
 Action = Literal[
@@ -30,7 +32,7 @@ Action = Literal[
     "site",  # the site's code
     "meaning",  # the text of a code: the code itself takes its place
     "text",  # kept if it looks like the name of a product, a kernel, a unit
-    "term",  # kept if it is one of `TERMS`
+    "term",  # kept if `terms` lists it
     "check",  # kept if it looks like what its value representation promises
     "keep",
 ]
@@ -82,17 +84,6 @@ TEXTS = {  # free text that says how an image was made; product names are no dev
     0x00080102,  # Coding Scheme Designator
     0x00080103,  # Coding Scheme Version
 }
-EXPLANATIONS = {
-    0x00281055,  # Window Center & Width Explanation
-    0x00283003,  # LUT Explanation
-    0x00283004,  # Modality LUT Type
-    0x00281054,  # Rescale Type
-}
-TERMS = _listed(
-    "WINDOW WINDOW1 WINDOW2 WINDOW3 NORMAL HARDER SOFTER HARD SOFT STANDARD DEFAULT ALGO1 ALGO2 USER LUNG BONE BRAIN "
-    "MEDIASTINUM ABDOMEN LIVER SPINE CHEST TISSUE SOFT_TISSUE HU OD US MGML Z_EFF ED EDW HU_MOD PCT MM2/S SUV NONE "
-    "UNSPECIFIED IDENTITY LINEAR SIGMOID BODY NARROW WIDE CONTRAST"
-)
 BULK = {  # binary data without which the pixels could not be decoded
     0x00281201, 0x00281202, 0x00281203, 0x00281204,  # palette
     0x00281221, 0x00281222, 0x00281223, 0x00281224,  # segmented palette
@@ -160,7 +151,7 @@ def _action(tag: int, vr: str, said: str) -> Action:
         return "uid"
     if tag in TEXTS:
         return "text"
-    if tag in EXPLANATIONS:
+    if tag in terms.TERMS:
         return "term"
     if tag in BULK:
         return "keep"
@@ -210,10 +201,8 @@ LOOKS = {  # of one value, padding stripped (PS3.5, 6.2)
 SIZES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "AT": 4, "SV": 8, "UV": 8}
 
 
-def looks_right(value: bytes, look: str, action: Action) -> bool:
-    """One value without padding: a term we know, or of the form of its representation."""
-    if action == "term":
-        return value.decode("ascii", "replace").upper() in TERMS | {""}
+def looks_right(value: bytes, look: str) -> bool:
+    """One value without padding: is it of the form of its representation?"""
     return LOOKS[look].fullmatch(value) is not None
 
 

@@ -52,7 +52,7 @@ def patient_unmatched(cases: Sequence[Case]) -> Finding | None:
         "patient-unmatched",
         "warn",
         f"For {len(lone):,} of {len(cases):,} cases no patient was found; each was taken as a patient of its own.",
-        "Widen the pattern or fill in the patient, or leave these cases out.",
+        "Say whose they are, or leave these cases out.",
         lone,
     )
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import numpy as np
 
 from medtl.cohorts import limits
+from medtl.cohorts.deidentify.attributes import kept
 from medtl.cohorts.formats import lookup, transfer
 from medtl.cohorts.formats.images import (
     Decoded,
@@ -46,6 +47,7 @@ CONVERT = transfer.EXPORT
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 GREYS = ("MONOCHROME1", "MONOCHROME2")
 MACROS = ("PixelValueTransformationSequence", "FrameVOILUTSequence", "PixelMeasuresSequence")
+MAKER, MODEL, MODALITY, VIEW, BODY = 0x00080070, 0x00081090, 0x00080060, 0x00185101, 0x00180015
 OLDEST = 90  # HIPAA 45 CFR 164.514(b)(2)(i)(C): so few are older that the number would name them
 CODE = re.compile(r"[A-Z0-9_]{1,16}")  # a code string without blanks (PS3.5 6.2, CS)
 
@@ -294,11 +296,10 @@ def _palette(dataset: "Dataset") -> Palette:
 
 
 def _facts(dataset: "Dataset", size: int) -> dict[str, Any]:
-    """What may be kept. No names, no dates, no free text but the maker and the model of the machine."""
+    """What may be kept: of texts and terms only what the cleaned file will say as well. No names and no dates."""
     sex = _text(dataset, "PatientSex")
-    scanner = " ".join(_text(dataset, word) for word in ("Manufacturer", "ManufacturerModelName"))
     side = _text(dataset, "ImageLaterality") or _text(dataset, "Laterality")
-    body = _code(dataset, "BodyPartExamined")
+    said = kept(dataset, (MAKER, MODEL, MODALITY, VIEW, BODY))
     return {
         "width": _integer(dataset, "Columns", 0),
         "height": _integer(dataset, "Rows", 0),
@@ -307,11 +308,11 @@ def _facts(dataset: "Dataset", size: int) -> dict[str, Any]:
         "bytes": size,
         "age": _age(_text(dataset, "PatientAge")),
         "sex": sex if sex in ("F", "M", "O") else None,
-        "modality": _code(dataset, "Modality") or None,
-        "scanner": scanner.strip()[:100] or None,
-        "view": _code(dataset, "ViewPosition"),
+        "modality": said[MODALITY] or None,
+        "scanner": f"{said[MAKER]} {said[MODEL]}".strip()[:100] or None,
+        "view": said[VIEW],
         "side": side if side in ("L", "R") else "",
-        "body": body if not re.search(r"\d", body) else "",
+        "body": said[BODY],
         "burned_in": _burned_in(dataset),
     }
 

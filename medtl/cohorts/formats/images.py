@@ -250,9 +250,10 @@ def _rasters(data: bytes, kind: str, how: Reading) -> Iterator[Decoded]:
                 _check_size(*image.size)
                 total += image.width * image.height
                 check_total(len(wanted), total)
-                facts = _raster_facts(image, kind, len(data))
+                mode = image.mode
                 several = len(pages) > 1
                 picture = _raster(image, data, kind)
+                facts = _raster_facts(picture, mode, kind, len(data))
                 yield Decoded(picture, facts, frame=number if several else None, group="file" if several else "")
     except (BadInput, MemoryError):
         raise
@@ -279,8 +280,10 @@ def _pages(image: Image.Image) -> list[int]:
             return found
 
 
-def _raster_facts(image: Image.Image, kind: str, size: int) -> dict[str, Any]:
-    return {"width": image.width, "height": image.height, "mode": image.mode, "format": kind, "bytes": size}
+def _raster_facts(picture: Picture, mode: str, kind: str, size: int) -> dict[str, Any]:
+    """Width and height are those of the upright picture: places in it are given as shares of them."""
+    height, width = picture.shape[:2]
+    return {"width": width, "height": height, "mode": mode, "format": kind, "bytes": size}
 
 
 def _raster(image: Image.Image, data: bytes, kind: str) -> Picture:

@@ -31,17 +31,31 @@ def lines(data: bytes, title: str) -> Iterator[tuple[int, list[str]]]:
     """Row number and cells of the lines that are not empty, read on demand."""
     encoding = _encoding(data)
     first = next((line for line in _text(data, encoding) if line.strip()), "")
-    said = re.fullmatch(r"sep=(.)", first.strip(), re.IGNORECASE) if first.casefold().startswith("sep=") else None
-    delimiter = said[1] if said else "\t" if first.startswith("sep=") else max(",;\t|", key=first.count)
+    said = re.fullmatch(r"sep=(.)", first.rstrip("\r\n"), re.IGNORECASE)  # for Excel; it may be a tab
+    delimiter = said[1] if said else max(",;\t|", key=first.count)
     number = 0
     try:
-        for number, cells in enumerate(csv.reader(_text(data, encoding), delimiter=delimiter), start=1):
+        for number, cells in enumerate(csv.reader(_narrow(data, encoding, delimiter, title), delimiter=delimiter), 1):
             if number > limits.TABLE_ROWS + 1:
                 raise BadInput(f"{title} has more than {limits.TABLE_ROWS:,} rows.", "Keep the rows of your images.")
+            if len(cells) > limits.TABLE_COLUMNS:  # over several lines, within quotes
+                raise _too_wide(title)
             if any(cell.strip() for cell in cells) and not (said and number == 1):
                 yield number, cells
     except csv.Error as error:
         raise BadInput(f"{title} cannot be read after row {number}.", "Save it again as CSV (UTF-8).") from error
+
+
+def _narrow(data: bytes, encoding: str, delimiter: str, title: str) -> Iterator[str]:
+    """The lines, as long as they are those of a table: a line of millions of cells is refused before it is parted."""
+    for line in _text(data, encoding):
+        if line.count(delimiter) >= limits.TABLE_COLUMNS:
+            raise _too_wide(title)
+        yield line
+
+
+def _too_wide(title: str) -> BadInput:
+    return BadInput(f"{title} has more than {limits.TABLE_COLUMNS:,} columns.", "Keep the columns that are of use.")
 
 
 def _text(data: bytes, encoding: str) -> Iterator[str]:

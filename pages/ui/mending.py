@@ -57,7 +57,13 @@ def edit(cohort: Cohort, says: str, *, saved: bool = False, **changes: Any) -> N
     if new.id != cohort.id:
         st.session_state[UNDO] = (new.id, cohort.id, says)
     show.later(f"{says} This is a new version of the cohort.")
-    selection.go("data", cohort=new.id)
+    _open(new.id)
+
+
+def _open(id: str) -> None:
+    """Here, on the Data page: changing the page while a deep check's bar renews itself would leave it empty."""
+    selection.choose(cohort=id)
+    st.rerun()
 
 
 def undo_bar(cohort: Cohort) -> None:
@@ -80,7 +86,7 @@ def back(to: str) -> None:
         show.error(MedtlError("The version before was deleted.", "Put it right by hand, or bring the images again."))
         return
     show.later("Undone: the version before is open again.", ":material/undo:")
-    selection.go("data", cohort=to)
+    _open(to)
 
 
 def who() -> str:

@@ -116,7 +116,7 @@ def add(
         cohort = replace(
             cohort,
             title=shown(name or wanted.title, 200) or "Cohort",
-            skipped=tuple(replace(file, file=_coded(file.file, pseudonyms, words)) for file in skipped),
+            skipped=tuple(replace(file, file=pseudonyms.file_name(file.file, words)) for file in skipped),
             patient_rule=rule,
             history=tuple(Edit(cohort.created[:19] + "+00:00", f"read: {says}", len(cases)) for says in wanted.says),
             synthetic=synthetic,
@@ -419,16 +419,11 @@ def _periods(dates: Sequence[str]) -> list[str]:
 # ---- names ----------------------------------------------------------------------------------------------------------
 
 
-def _coded(name: str, pseudonyms: Pseudonyms, words: frozenset[str]) -> str:
-    """Rows of a table ("labels.csv, row 7") and files are named in `skipped`; both go the same way."""
-    return pseudonyms.file_name(name, words)
-
-
 def _said(file: Skipped, pseudonyms: Pseudonyms, words: frozenset[str]) -> Skipped:
     """To the user who has just brought it a file is called by its own name; a DICOM file's may be the patient's."""
     ending = file.file[file.file.rfind(".") :].casefold() if "." in file.file.rsplit("/", 1)[-1] else ""
     dicom = ending in DICOM_ENDINGS or ending[1:].isdigit()
-    return replace(file, file=_coded(file.file, pseudonyms, words)) if dicom else file
+    return replace(file, file=pseudonyms.file_name(file.file, words)) if dicom else file
 
 
 def key_path(ws: Workspace, id: str) -> Path:

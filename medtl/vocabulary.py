@@ -268,12 +268,16 @@ class Outline:
         return sum(stage.gflop for stage in self.stages)
 
 
-SourceOrigin = Literal["shipped", "torchvision", "imported", "run"]
+SourceOrigin = Literal["shipped", "torchvision", "optional", "imported", "run"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A pretrained model with its card. `available` False: `why_not` says what is missing and how to get it."""
+    """A pretrained model with its card. `available` False: `why_not` says what is missing and how to get it.
+
+    `origin` "optional": of a library that is installed on wish, by the line `needs`. `better_for` are the targets for
+    which it was measured to be a better start than ImageNet's weights alone, a sentence each.
+    """
 
     card: Card
     builder: str
@@ -290,7 +294,10 @@ class Source:
     weights: str = ""  # path of the safetensors file; empty for a torchvision source
     url: str = ""  # where torchvision publishes the file; fetched on first use
     figures: tuple[str, ...] = ()  # held-out results, each a sentence with n and interval
+    better_for: tuple[str, ...] = ()
     hidden: int = 0  # width of the hidden layer of the head these weights carry; 0 for a linear head
+    graph: str = ""  # path of the file that holds the architecture, where no named builder does (ONNX, Keras)
+    needs: str = ""  # what installs the optional library it needs, e.g. "pip install timm"
     size_mb: float = 0.0
     on_disk: bool = True  # False: fetched over the network on first use
     available: bool = True
@@ -386,6 +393,7 @@ class Recipe:
     device: str = "auto"
     control: Literal["thumbnails", "from-scratch"] = "thumbnails"
     control_for: str = ""  # the run this one is the from-scratch control of
+    advised: Mapping[str, str] = field(default_factory=dict)  # "source", "strategy" as recommended, "basis" in words
     created: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     schema_version: int = 1

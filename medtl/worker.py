@@ -219,9 +219,9 @@ class _Story:
 
         self.forgets_source = strategy.forgets_source
         if strategy.forgets_source:  # only the architecture is needed: nothing is fetched
-            from medtl.sources.image_nets import build
+            from medtl.sources.architectures import build_for
 
-            network = build(self.source.builder, self.examples.classes)
+            network = build_for(self.source, self.examples.classes)
         else:
             network = load_network(self.source, self.workspace.weights, self.examples.classes, fetching)
         self.seconds["read"] += time.monotonic() - began

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from medtl.errors import BadInput, NotReady
+from medtl.sources.architectures import build_for
 from medtl.sources.builders import BUILDERS, Builder
-from medtl.sources.image_nets import build
 from medtl.sources.network import Network, hidden_head
 from medtl.vocabulary import Source
 
@@ -45,7 +45,7 @@ def load_network(source: Source, weights_folder: Path, classes: int, progress: P
     Fetches a torchvision file into `weights_folder` when it is not there yet. Raises MedtlError when weights are
     missing, damaged or do not fit.
     """
-    network = build(source.builder, classes)
+    network = build_for(source, classes)
     if source.origin == "torchvision":
         state = torch.load(fetch(BUILDERS[source.builder], weights_folder, progress), weights_only=True)
     else:
@@ -63,7 +63,7 @@ def load_network(source: Source, weights_folder: Path, classes: int, progress: P
 def load_trained(source: Source, classes: int) -> Network:
     """A finished run's network with its own head, ready to predict."""
     state = read_safetensors(Path(source.weights))
-    network = build(source.builder, classes)
+    network = build_for(source, classes)
     if source.hidden:
         network.head = hidden_head(network.width, source.hidden, classes, 0.0)
     fill_trunk(network, state)

@@ -223,6 +223,12 @@ def labels_of(case: Case) -> tuple[str, ...]:
     return tuple(label for label, value in case.labels.items() if value == 1) if case.labels else (case.label,)
 
 
+def task_of(label: str) -> str:
+    """Which question a class answers: what stands before ": " in its name ("blood cell" of "blood cell: basophil")."""
+    task, colon, _ = label.partition(": ")
+    return task if colon else ""
+
+
 # ---- sources --------------------------------------------------------------------------------------------------------
 
 
@@ -356,7 +362,8 @@ class Solve:
 class Train:
     """Gradient descent on the stages named in `rates`; everything else stays exactly as it is, buffers included.
 
-    `adapt_batchnorm` False keeps batch-norm running statistics as they are even in stages that train.
+    `adapt_batchnorm` False keeps batch-norm running statistics as they are even in stages that train. `by_task`: a case
+    only teaches the outputs of its own task (`task_of`), as if every task had a head of its own on the shared trunk.
     """
 
     says: str
@@ -369,6 +376,7 @@ class Train:
     adapt_batchnorm: bool = False
     balanced: bool = False
     warmup: float = 0.1  # share of all steps during which the rate rises to its value
+    by_task: bool = False
 
 
 Step = Reinitialise | NewHead | Solve | Train

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from medtl.errors import MedtlError
 from medtl.runs import events, results, store, turn
-from medtl.vocabulary import Cohort, Recipe, Source
+from medtl.vocabulary import Cohort, Recipe, Source, task_of
 from medtl.workspace import Workspace, whole_folder, write_whole
 
 if TYPE_CHECKING:
@@ -193,6 +193,7 @@ class _Story:
             test=np.flatnonzero(parts == "test"),
             keys=keys(inputs.pixels, cohort),
             classes=len(cohort.classes),
+            tasks=np.unique([task_of(label) for label in cohort.classes], return_inverse=True)[1],
         )
         patients = [case.patient for case in cohort.cases]
         self.patients = np.array(patients, dtype=object) if any(p is not None for p in patients) else None
@@ -274,7 +275,7 @@ class _Story:
             control_scores_test=control,
             seed=self.recipe.seed,
         )
-        self.scores, self.features = scores, features
+        self.scores, self.features, self.thumbnails = scores, features, thumbnails
         self.evaluation: Evaluation = evaluation
         self.seconds |= fitted.seconds
         self.seconds["evaluate"] = time.monotonic() - began
@@ -324,6 +325,7 @@ class _Story:
             source = trained.source_of(self.recipe, self.cohort, self.source, self.plan, self.evaluation, result)
             cards.write(result, source, trained.recipe_in_words(self.recipe))
             self._neighbours().save(result)
+            self._traces(result)
             results.write_predictions(result / results.PREDICTIONS, self.cohort.classes, self._rows())
             write_whole(result / results.CURVES, json.dumps(self.evaluation.curves))
             content = {
@@ -344,6 +346,15 @@ class _Story:
         e = self.examples
         ids = [self.cohort.cases[i].id for i in e.train]
         return neighbours.learn(ids, self.features[e.train], self.features[e.tune])
+
+    def _traces(self, result: Path) -> None:
+        """So that a later target can be compared with what this run was trained on, and copies of it be found."""
+        from medtl.transferability import seen, statistics
+
+        e = self.examples
+        if (learned := statistics.learn(self.features[e.train])) is not None:
+            learned.save(result)
+        seen.save(result, seen.fingerprints(self.thumbnails[e.train]))
 
     def _rows(self) -> list[results.PredictionRow]:
         from medtl.evaluation import thresholds

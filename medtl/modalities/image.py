@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from medtl.cohorts import splits
+from medtl.cohorts.findings import checks
 from medtl.cohorts.pixels import Pixels, stretched
 from medtl.errors import MedtlError
 from medtl.vocabulary import Cohort, InputSpec
@@ -77,6 +79,16 @@ def keys(pixels: Pixels, cohort: Cohort) -> tuple[str, ...]:
     """Under what the features of each case are cached: the hash of its pixels, so that a blacked-out picture, or two
     frames of one file, are never taken for each other, and a deep check pays for a later training."""
     return tuple(pixels.stored[case.id].fingerprint for case in cohort.cases)
+
+
+def together(pixels: Pixels, cohort: Cohort) -> np.ndarray:
+    """(N,) the number of the group that is never divided: the cases of one patient or clip, and copies."""
+    ids = [case.id for case in cohort.cases]
+    here = set(ids)
+    twins = checks.twins_of(cohort.cases, {id: pixels.stored[id].fingerprint for id in ids})
+    near = [pair for pair in pixels.near if here.issuperset(pair)]
+    number = {case.id: n for n, group in enumerate(splits.together(cohort.cases, twins, near)) for case in group}
+    return np.array([number[id] for id in ids], dtype=np.int64)
 
 
 def pictures_for(images: Sequence[np.ndarray], spec: InputSpec) -> np.ndarray:

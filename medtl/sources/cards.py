@@ -12,6 +12,8 @@ from medtl.workspace import write_whole
 
 WEIGHTS = "weights.safetensors"
 CARD = "card.toml"
+# What a source keeps of the images it learned from, beside its card (written by `medtl.transferability`).
+TRACES = ("statistics.npz", "seen.npz")
 
 
 def read(folder: Path, origin: SourceOrigin, id: str | None = None) -> Source:
@@ -41,6 +43,7 @@ def read(folder: Path, origin: SourceOrigin, id: str | None = None) -> Source:
             sha256=card.get("sha256", ""),
             weights=str(weights),
             figures=tuple(card.get("figures", ())),
+            better_for=tuple(card.get("better_for", ())),
             hidden=card.get("hidden", 0),
             size_mb=round(weights.stat().st_size / 1e6, 1) if present else 0.0,
             on_disk=present,
@@ -69,6 +72,7 @@ def write(folder: Path, source: Source, recipe: str = "") -> None:
         "licence": source.licence,
         "attribution": source.attribution,
         "figures": list(source.figures),
+        "better_for": list(source.better_for),
         "hidden": source.hidden,
         "recipe": recipe,
         "sha256": source.sha256,

@@ -1,5 +1,6 @@
 """A finished run becomes a source: its card in words, and its export."""
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,9 @@ def export_as_source(run_folder: Path, folder: Path, card: dict[str, Any] | None
             _with(source, card or {}), hidden=0, sha256=file_sha256(part / cards.WEIGHTS), origin="imported"
         )
         cards.write(part, source, recipe)
+        for trace in cards.TRACES:
+            if (kept := run_folder / "result" / trace).exists():
+                shutil.copyfile(kept, part / trace)
     folder.chmod(0o755)  # meant to be shared, unlike what lies in a workspace
     for file in folder.iterdir():
         file.chmod(0o644)
@@ -88,7 +92,7 @@ def export_as_source(run_folder: Path, folder: Path, card: dict[str, Any] | None
 def _with(source: Source, said: dict[str, Any]) -> Source:
     on_card = {key: said[key] for key in ("id", "title", "says", "reference", "limits") if key in said}
     rest = {key: said[key] for key in ("trained_on", "cases", "licence", "attribution") if key in said}
-    lists: dict[str, Any] = {key: tuple(said[key]) for key in ("labels", "figures") if key in said}
+    lists: dict[str, Any] = {key: tuple(said[key]) for key in ("labels", "figures", "better_for") if key in said}
     return replace(source, card=replace(source.card, **on_card), **rest, **lists)
 
 

@@ -8,12 +8,15 @@ from medtl.strategies.fine_tune import FineTune
 from medtl.strategies.freeze_first import FreezeFirst
 from medtl.strategies.from_scratch import FromScratch
 from medtl.strategies.linear_probe import LinearProbe
+from medtl.strategies.multi_task import MultiTask
 from medtl.strategies.recommend import Recommendation, recommend
 from medtl.strategies.strategy import Setting, Strategy, settings_of
 from medtl.strategies.strategy import make as _make
 from medtl.vocabulary import Outline, Plan, Train
 
-STRATEGIES: Catalogue[type[Strategy]] = Catalogue("strategy", LinearProbe, FineTune, FreezeFirst, FromScratch)
+STRATEGIES: Catalogue[type[Strategy]] = Catalogue(
+    "strategy", LinearProbe, FineTune, FreezeFirst, MultiTask, FromScratch
+)
 
 
 def make(id: str, settings: Mapping[str, Any] | None = None) -> Strategy:

@@ -17,6 +17,11 @@ def rate(default: float) -> Any:
     return setting(default, "Learning rate", help, low=1e-6, high=1e-1)
 
 
+def earlier_slower() -> Any:
+    help = "Each stage nearer to the input gets this share of the next one's rate."
+    return setting(0.4, "Earlier layers slower by", help, low=0.05, high=1.0)
+
+
 def batch() -> Any:
     return setting(32, "Batch", "Cases averaged for one step of the weights.", low=1, high=256, unit="cases")
 
@@ -26,20 +31,21 @@ def patience(default: int) -> Any:
     return setting(default, "Patience", help, low=1, high=100, unit="epochs")
 
 
-def augment() -> Any:
+def augment(default: str = "mild") -> Any:
     help = (
         "Small changes to each picture while training, so that little data goes further. 'mild': turned up to 10 "
         "degrees, scaled and shifted a little, brightness and contrast varied. 'with flips' also mirrors left and "
-        "right: not where the side matters."
+        "right: not where the side matters. 'strong', for a source that is to serve other images later: more of all "
+        "of it, colours varied, patches left out."
     )
-    return setting("mild", "Augmentation", help, choices=("none", "mild", "with flips"))
+    return setting(default, "Augmentation", help, choices=("none", "mild", "with flips", "strong"))
 
 
-def balance() -> Any:
+def balance(default: str = "as they are") -> Any:
     help = (
         "'balanced' lets each class weigh the same however many cases it has; scores then no longer follow prevalence."
     )
-    return setting("as they are", "Class weights", help, choices=("as they are", "balanced"))
+    return setting(default, "Class weights", help, choices=("as they are", "balanced"))
 
 
 def batchnorm(default: str) -> Any:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from medtl.strategies import common
 from medtl.strategies.linear_probe import fit_head
-from medtl.strategies.strategy import Strategy, setting
+from medtl.strategies.strategy import Strategy
 from medtl.vocabulary import Card, NewHead, Outline, Plan, Rate, Train
 
 
@@ -24,13 +24,7 @@ class FineTune(Strategy):
     )
     epochs: int = common.epochs(10)
     rate: float = common.rate(1e-4)
-    earlier_slower: float = setting(
-        0.4,
-        "Earlier layers slower by",
-        "Each stage nearer to the input gets this share of the next one's rate.",
-        low=0.05,
-        high=1.0,
-    )
+    earlier_slower: float = common.earlier_slower()
     augmentation: str = common.augment()
     batch_norm: str = common.batchnorm("keep")
     class_weights: str = common.balance()
@@ -39,8 +33,6 @@ class FineTune(Strategy):
 
     def plan(self, outline: Outline, classes: int) -> Plan:
         balanced = self.class_weights == "balanced"
-        last = len(outline.stages) - 1
-        rates = [Rate(s.name, self.rate * self.earlier_slower ** (last - i)) for i, s in enumerate(outline.stages)]
         return (
             NewHead(f"Put a new last layer on the source, one output for each of your {classes} classes."),
             fit_head(balanced),
@@ -48,7 +40,7 @@ class FineTune(Strategy):
                 says=f"Then let all {len(outline.stages)} stages adapt, up to {self.epochs} epochs, early stages "
                 "slower; keep the moment at which the tuning part looks best.",
                 epochs=self.epochs,
-                rates=(*rates, Rate("head", self.rate)),
+                rates=slower(outline, self.rate, self.earlier_slower),
                 batch=self.batch,
                 augment=self.augmentation,
                 patience=self.patience,
@@ -56,3 +48,10 @@ class FineTune(Strategy):
                 balanced=balanced,
             ),
         )
+
+
+def slower(outline: Outline, rate: float, share: float) -> tuple[Rate, ...]:
+    """Every stage and the head; each stage nearer to the input gets `share` of the next one's rate."""
+    last = len(outline.stages) - 1
+    stages = (Rate(stage.name, rate * share ** (last - i)) for i, stage in enumerate(outline.stages))
+    return (*stages, Rate("head", rate))

@@ -63,6 +63,7 @@ class Examples:
     test: np.ndarray
     keys: tuple[str, ...]  # content hash of each case
     classes: int
+    tasks: np.ndarray | None = None  # (K,) the number of the task each class belongs to; None: one task
 
 
 @dataclass
@@ -196,6 +197,7 @@ class _Training:
         self.temperature = 1.0  # that suits the best epoch on the tune part
         self.latest_loss, self.latest_epoch = math.inf, 0  # the best of the epochs alone, which patience counts from
         self.steps = 0
+        self.tasks = _tasks(engine.examples) if step.by_task else None
         self.unjudged = False  # what is kept was never scored on the tune part, as the first epoch was cut short
         self.best = to_cpu(network.state_dict())
 
@@ -343,8 +345,11 @@ class _Training:
         self._modes(len(indices))
         with torch.autocast(self.device.name, dtype=self.device.autocast, enabled=self.device.autocast is not None):
             logits = self._forward(x)
+        logits = logits.float()
+        if self.tasks is not None:
+            logits = logits.masked_fill(torch.from_numpy(_others(self.tasks)).to(y.device)[y], _SILENT)
         # Mean over the whole batch, so that chunks add up to the same gradient.
-        loss = functional.cross_entropy(logits.float(), y, reduction="sum") / whole
+        loss = functional.cross_entropy(logits, y, reduction="sum") / whole
         self.scaler.scale(loss).backward()
         return float(loss.detach())
 
@@ -387,11 +392,23 @@ class _Training:
                 logits.append(self.network(x).float().cpu().numpy())
         if not logits:
             return math.inf, math.nan, 1.0
-        outputs = np.concatenate(logits).astype(np.float64)
-        loss, temperature = tempered_loss(outputs, self.examples.labels[tune])
+        outputs, labels = np.concatenate(logits).astype(np.float64), self.examples.labels[tune]
+        if self.tasks is not None and np.isfinite(outputs).all():
+            outputs[_others(self.tasks)[labels]] = _SILENT
+        loss, temperature = tempered_loss(outputs, labels)
         if not math.isfinite(loss):
             return math.nan, math.nan, 1.0
-        return loss, macro_auroc(self.examples.labels[tune], softmax(outputs)), temperature
+        return loss, self._auroc(labels, softmax(outputs)), temperature
+
+    def _auroc(self, labels: np.ndarray, scores: np.ndarray) -> float:
+        """Macro AUROC; with several tasks the mean over them, each among its own cases and classes."""
+        if self.tasks is None:
+            return macro_auroc(labels, scores)
+        found = []
+        for task in np.unique(self.tasks):
+            mine, classes = self.tasks[labels] == task, np.flatnonzero(self.tasks == task)
+            found.append(macro_auroc(np.searchsorted(classes, labels[mine]), scores[np.ix_(mine, classes)]))
+        return float(np.mean(found))
 
     def _groups(self) -> list[dict[str, Any]]:
         """Parameter groups at their rates; everything not named is cut off from gradients."""
@@ -459,6 +476,19 @@ class _Training:
         for name, value in kept.items():
             setattr(self, name, value)
         return epoch + 1
+
+
+# A logit that no softmax hears, and no temperature makes infinite.
+_SILENT = -1e4
+
+
+def _tasks(examples: Examples) -> np.ndarray:
+    return np.zeros(examples.classes, np.int64) if examples.tasks is None else examples.tasks
+
+
+def _others(tasks: np.ndarray) -> np.ndarray:
+    """(K, K) bool: for a case of class k, the outputs that belong to other tasks."""
+    return np.asarray(tasks[:, None] != tasks[None, :])
 
 
 def _soften(head: nn.Module, temperature: float) -> None:

@@ -4,8 +4,8 @@ Letters: n cases, D features, K classes.
 """
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,20 +39,45 @@ def solve(
     arXiv:2404.15786); this one is the reference that every strategy has to beat. Features of no variance get weight
     zero. Without tune cases the strength in the middle is taken.
     """
+    best: Head | None = None
+    worse = 0
+    tried = sorted(strengths) if len(tune) else [sorted(strengths)[len(strengths) // 2]]
+    for head in path(train, train_labels, classes, tried, balanced):
+        loss = log_loss(head.scores(tune), tune_labels) if len(tune) else np.nan
+        if best is None or loss < best.tune_loss:
+            best, worse = replace(head, tune_loss=loss), 0
+        else:
+            worse += 1
+            if worse == 3:  # the loss has one valley; three steps uphill end the search
+                break
+    assert best is not None
+    return best
+
+
+def path(
+    train: np.ndarray,
+    train_labels: np.ndarray,
+    classes: int,
+    strengths: Sequence[float],
+    balanced: bool = False,
+    standardise: bool = True,
+) -> Iterator[Head]:
+    """A head for each strength in turn, each starting from the last; `tune_loss` is not known here.
+
+    `standardise` False: the features come standardised, and perhaps turned, which a second time would undo.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    mean = train.mean(axis=0, dtype=np.float64)
-    deviation = train.std(axis=0, dtype=np.float64)
-    scale = np.where(deviation > 1e-6, deviation, np.inf)
+    mean, scale = np.zeros(train.shape[1]), np.ones(train.shape[1])
+    if standardise:
+        mean = train.mean(axis=0, dtype=np.float64)
+        deviation = train.std(axis=0, dtype=np.float64)
+        scale = np.where(deviation > 1e-6, deviation, np.inf)
     standard = np.ascontiguousarray(((train - mean) / scale).astype(np.float32))
-
-    best: Head | None = None
-    worse = 0
     model = LogisticRegression(max_iter=200, tol=1e-4, warm_start=True, class_weight="balanced" if balanced else None)
-    tried = sorted(strengths) if len(tune) else [sorted(strengths)[len(strengths) // 2]]
-    for strength in tried:
+    for strength in strengths:
         model.set_params(C=strength)
         # One thread: torch, numpy and scipy bring a pool each, and on small matrices they spend 20 times longer
         # fighting over the cores than working (docs/benchmarks.md).
@@ -61,16 +86,7 @@ def solve(
             model.fit(standard, train_labels)
         weight, bias = _all_classes(model.coef_, model.intercept_, model.classes_, classes)
         raw = weight / scale
-        head = Head(raw.astype(np.float32), (bias - raw @ mean).astype(np.float32), float(strength), np.nan)
-        loss = log_loss(head.scores(tune), tune_labels) if len(tune) else np.nan
-        if best is None or loss < best.tune_loss:
-            best, worse = Head(head.weight, head.bias, head.strength, loss), 0
-        else:
-            worse += 1
-            if worse == 3:  # the loss has one valley; three steps uphill end the search
-                break
-    assert best is not None
-    return best
+        yield Head(raw.astype(np.float32), (bias - raw @ mean).astype(np.float32), float(strength), np.nan)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

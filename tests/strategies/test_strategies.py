@@ -208,6 +208,14 @@ def test_batch_norm_statistics_follow_only_when_asked(kind_: str, setting: str) 
 # ---- when it cannot be used -----------------------------------------------------------------------------------------
 
 
+def test_several_questions_take_two_of_two_classes_each() -> None:
+    make_up = make("multi-task")
+    assert make_up.why_not(source(), cohort(classes=("a: x", "a: y", "b: x", "b: y"))) is None
+    for classes in (("benign", "malignant"), ("a: x", "a: y", "b: x"), ("a: x", "a: y")):
+        said = make_up.why_not(source(), cohort(classes=classes))
+        assert said is not None and "two questions" in said
+
+
 def test_freezing_more_stages_than_there_are_is_said() -> None:
     four = source()
     assert make("freeze-first", {"freeze": 4}).why_not(four, cohort()) is None

@@ -1,5 +1,6 @@
 """Carrying out a plan: resuming to the same weights, memory, numbers that are none, stopping, keeping the best."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from medtl.errors import MedtlError
 from medtl.sources.network import Network
@@ -383,3 +385,51 @@ def test_a_result_that_gained_nothing_over_the_fitted_head_says_so() -> None:
     assert "that of training only the last layer" in fitted.outcome and fitted.outcome in heard.notes
     assert same_state(got, carried_out((HEAD, SOLVE))[1])
     assert not carried_out((HEAD, SOLVE))[0].outcome
+
+
+# ---- several tasks at once ------------------------------------------------------------------------------------------
+
+
+def two_tasks() -> Any:
+    """Four classes: 0 and 1 are told by brightness in the upper or lower rows, 2 and 3 are noise of no label at all."""
+    examples = easy_examples(n=160, classes=4)
+    return dataclasses.replace(examples, tasks=np.array([0, 0, 1, 1]))
+
+
+def test_a_case_teaches_only_the_outputs_of_its_own_task() -> None:
+    """Train on cases of the first task alone: what the second task's outputs say stays as it began."""
+    examples = two_tasks()
+    only_first = examples.train[examples.labels[examples.train] < 2]
+    examples = dataclasses.replace(examples, train=only_first, tune=only_first)
+    network = image_network(4)
+    step = train(epochs=2, by_task=True, weight_decay=0.0, rates=(Rate("head", 1e-2),))
+    engine(examples).carry_out(network, (HEAD, step))
+    alone, together = network.head.state_dict(), image_network(4)
+    engine(examples).carry_out(together, (HEAD, dataclasses.replace(step, by_task=False)))
+    torch.manual_seed(0)
+    begun = image_network(4)
+    engine(examples).carry_out(begun, (HEAD, dataclasses.replace(step, epochs=1, rates=(Rate("head", 1e-12),))))
+    # The kept head is divided by one temperature for all outputs, so directions are compared, not lengths.
+    turned = functional.cosine_similarity(alone["weight"], begun.head.state_dict()["weight"])
+    assert turned[2:] == pytest.approx(1, abs=1e-4) and float(turned[:2].min()) < 0.999
+    assert (
+        float(
+            functional.cosine_similarity(state_of(together.head)["weight"], begun.head.state_dict()["weight"])[2:].min()
+        )
+        < 0.999
+    )
+
+
+def test_each_task_is_judged_among_its_own_classes() -> None:
+    examples, heard = two_tasks(), Heard()
+    engine(examples, heard=heard).carry_out(image_network(4), (HEAD, SOLVE, train(epochs=3, by_task=True)))
+    assert all(math.isfinite(epoch["tune_loss"]) and 0 <= epoch["tune_auroc"] <= 1 for epoch in heard.epochs)
+    # Log-loss of two classes each: guessing is log 2, with all four it would be log 4.
+    assert heard.epochs[-1]["tune_loss"] < math.log(2)
+
+
+def test_one_task_is_the_same_as_none() -> None:
+    examples = dataclasses.replace(easy_examples(), tasks=np.zeros(2, np.int64))
+    plan = (HEAD, WEAK, train(epochs=2))
+    by_task = (HEAD, WEAK, train(epochs=2, by_task=True))
+    assert same_state(carried_out(plan, examples=examples)[1], carried_out(by_task, examples=examples)[1])

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from medtl.training.tensors import augment, normalise, to_input, to_unit
+from medtl.training.tensors import AUGMENTATIONS, augment, normalise, to_input, to_unit
 from medtl.vocabulary import InputSpec
 
 CPU = torch.device("cpu")
-KINDS = ("none", "mild", "with flips")
+KINDS = AUGMENTATIONS
 
 
 def pictures(n: int = 6, channels: int = 3, side: int = 20) -> torch.Tensor:
@@ -92,14 +92,24 @@ def flipped_share(kind: str) -> float:
 def test_left_and_right_are_mirrored_only_when_asked() -> None:
     assert flipped_share("mild") == 0
     assert flipped_share("with flips") == pytest.approx(0.5, abs=0.1)
+    assert flipped_share("strong") == pytest.approx(0.5, abs=0.1)
 
 
 def test_up_and_down_are_never_mirrored() -> None:
     x = torch.zeros(300, 1, 16, 16)
     x[:, :, :8] = 1
-    for kind in ("mild", "with flips"):
+    for kind in ("mild", "with flips", "strong"):
         y = augment(x, kind, generator())
         assert (y[:, :, :8].mean(dim=(1, 2, 3)) > y[:, :, 8:].mean(dim=(1, 2, 3))).all()
+
+
+def test_strong_changes_more_than_mild_and_leaves_out_a_patch_in_half_of_the_pictures() -> None:
+    x = torch.full((400, 3, 24, 24), 0.9)
+    moved = {kind: (augment(x, kind, generator()) - x).abs().mean() for kind in ("mild", "strong")}
+    assert moved["strong"] > 1.5 * moved["mild"]
+    grey = (augment(x, "strong", generator()) == 0.5).all(dim=1).flatten(1)
+    assert float(grey.any(dim=1).float().mean()) == pytest.approx(0.5, abs=0.1)
+    assert float(grey.float().mean(dim=1).max()) < 0.15  # a third of the side at most
 
 
 def test_the_changes_are_small() -> None:

@@ -1,0 +1,58 @@
+"""Multi-task: one trunk learns several questions at once, each with outputs of its own; for sources to be reused."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from medtl.strategies import common
+from medtl.strategies.fine_tune import slower
+from medtl.strategies.linear_probe import fit_head
+from medtl.strategies.strategy import Strategy
+from medtl.vocabulary import Card, Cohort, NewHead, Outline, Plan, Source, Train, task_of
+
+
+@dataclass(frozen=True)
+class MultiTask(Strategy):
+    card: ClassVar[Card] = Card(
+        id="multi-task",
+        title="Learn several questions at once",
+        says="One network adapts to several kinds of images together; each case only teaches the outputs of its own "
+        "question. Meant for making a source that keeps general features.",
+        reference="Caruana 1997, Machine Learning 28:41-75 (multitask learning)",
+        limits="Classes must say their question before a colon ('blood cell: basophil'). The questions must be of "
+        "use to each other: for one question alone, adapting the whole network to it is the better way.",
+    )
+    epochs: int = common.epochs(6)
+    rate: float = common.rate(1e-4)
+    earlier_slower: float = common.earlier_slower()
+    augmentation: str = common.augment("strong")
+    batch_norm: str = common.batchnorm("keep")
+    class_weights: str = common.balance("balanced")
+    batch: int = common.batch()
+    patience: int = common.patience(3)
+
+    def plan(self, outline: Outline, classes: int) -> Plan:
+        balanced = self.class_weights == "balanced"
+        return (
+            NewHead(f"Put new outputs on the source, one for each of your {classes} classes."),
+            fit_head(balanced),
+            Train(
+                says=f"Then let all {len(outline.stages)} stages adapt, up to {self.epochs} epochs, early stages "
+                "slower; a case only teaches the outputs of its own question. Keep the moment at which the tuning "
+                "part looks best.",
+                epochs=self.epochs,
+                rates=slower(outline, self.rate, self.earlier_slower),
+                batch=self.batch,
+                augment=self.augmentation,
+                patience=self.patience,
+                adapt_batchnorm=self.batch_norm == "adapt",
+                balanced=balanced,
+                by_task=True,
+            ),
+            fit_head(balanced),
+        )
+
+    def why_not(self, source: Source, cohort: Cohort) -> str | None:
+        tasks = [task_of(label) for label in cohort.classes]
+        if len(set(tasks)) < 2 or any(tasks.count(task) < 2 for task in tasks):
+            return "It needs at least two questions of two classes each, named like 'blood cell: basophil'."
+        return None

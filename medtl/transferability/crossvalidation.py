@@ -1,0 +1,98 @@
+"""The column that decides for frozen strategies: what a well-fitted head on these features reaches out of fold.
+
+Letters: n cases, D features, r directions, K classes.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from medtl.training.head import log_loss, path, softmax
+from medtl.transferability.spectrum import spectrum
+
+FOLDS = 5
+# Coarser than a training's path, and the same for every source.
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+# Directions of the features that are kept: all of them for fewer cases; beyond, the head's own regularisation would
+# leave next to nothing of the others (docs/benchmarks.md).
+WIDEST = 512
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Scores (n, K) of each case by heads that saw neither it nor anything of its group, averaged over repeats."""
+
+    scores: np.ndarray
+    strength: float
+    loss: float
+    folds: int
+    repeats: int
+
+    @property
+    def how(self) -> str:
+        again = f", {self.repeats} times" if self.repeats > 1 else ""
+        return f"out of fold, {self.folds} folds by patient{again}"
+
+
+@threadpool_limits.wrap(limits=1)  # several pools of threads fight over the cores (see `training.head`)
+def out_of_fold(
+    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: int, seed: int = 0
+) -> OutOfFold | None:
+    """None when a class has too few groups to stand in two folds. `groups` (n,) are never divided.
+
+    Repeated for small n, where one draw of folds means little. The strength is the one of least log-loss in the first
+    draw: chosen on the cases it is judged by, among five, alike for every source.
+    """
+    fewest = min(len(np.unique(groups[labels == k])) for k in range(classes))
+    if fewest < 2:
+        return None
+    folds, repeats = min(FOLDS, fewest), _repeats(len(labels))
+    ready = turned(features)
+    first = _once(ready, labels, _folds(labels, groups, folds, seed), classes, STRENGTHS)
+    strength = STRENGTHS[int(np.argmin([log_loss(softmax(logits), labels) for logits in first]))]
+    logits = first[STRENGTHS.index(strength)]
+    for repeat in range(1, repeats):
+        logits = logits + _once(ready, labels, _folds(labels, groups, folds, seed + repeat), classes, (strength,))[0]
+    scores = softmax(logits / repeats)
+    return OutOfFold(scores, strength, log_loss(scores, labels), folds, repeats)
+
+
+def _once(
+    features: np.ndarray, labels: np.ndarray, folds: Sequence[np.ndarray], classes: int, strengths: Sequence[float]
+) -> np.ndarray:
+    """(strengths, n, K) log scores of every case by the head that did not see its fold."""
+    found = np.zeros((len(strengths), len(labels), classes))
+    for unseen in folds:
+        rest = np.setdiff1d(np.arange(len(labels)), unseen)
+        for row, head in enumerate(path(features[rest], labels[rest], classes, strengths, standardise=False)):
+            found[row, unseen] = np.log(np.clip(head.scores(features[unseen]), 1e-12, 1))
+    return found
+
+
+def _repeats(n: int) -> int:
+    return 1 if n >= 500 else 3 if n >= 200 else 5
+
+
+@threadpool_limits.wrap(limits=1)
+def turned(features: np.ndarray) -> np.ndarray:
+    """(n, D) -> (n, r): standardised and turned into their own directions, which a head with an L2 penalty does not
+    feel but a solver does: of 1,280 features of 300 cases 300 are left."""
+    deviation = features.std(axis=0, dtype=np.float64)
+    scale = np.where(deviation > 1e-6, deviation, np.inf)
+    standard = ((features - features.mean(axis=0, dtype=np.float64)) / scale).astype(np.float32)
+    if not np.any(standard):
+        return standard[:, :1]
+    _, directions = spectrum(standard)
+    return np.asarray(standard @ directions[:WIDEST].T.astype(np.float32))
+
+
+def _folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class in fewer groups than folds: looked at before
+        cut = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
+        return [unseen for _, unseen in cut]

@@ -7,4 +7,4 @@ from medtl.vocabulary import Source
 
 def build_for(source: Source, classes: int) -> Network:
     """The architecture of `source` under a fresh head of `classes` outputs; nothing of its weights."""
-    return build(source.builder, classes)
+    return build(source.builder, classes, source.input.channels)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medtl.catalogue import Catalogue
 from medtl.errors import BadInput, NotFound
-from medtl.sources import cards
+from medtl.sources import cards, torch_hub
 from medtl.sources.builders import BUILDERS, Builder
 from medtl.vocabulary import Card, Source
 from medtl.workspace import SHIPPED_SOURCES, Workspace
@@ -97,7 +97,7 @@ def _readable(folder: Path, origin: str) -> Source | None:
 
 
 def _published(builder: Builder, workspace: Workspace) -> Source:
-    here = (workspace.weights / builder.file).exists()
+    here = (workspace.weights / builder.file).exists() or torch_hub.cached(builder.file) is not None
     return Source(
         card=Card(
             id=builder.id.replace("_", "-") + "-imagenet",
@@ -114,8 +114,9 @@ def _published(builder: Builder, workspace: Workspace) -> Source:
         cases="1,281,167 photographs",
         labels=("1,000 everyday things",),
         licence="BSD-3-Clause (torchvision); see the limits for ImageNet's own terms",
-        attribution=f"Weights {builder.weights} of torchvision",
+        attribution=f"Weights {builder.weights} of torchvision, made as described at {builder.recipe}",
         sha256=builder.file,  # its name ends in the hash, which is checked at every use
+        url=builder.url,
         size_mb=builder.size_mb,
         on_disk=here,
         why_not="" if here else f"Fetched over the network on first use ({builder.size_mb:.0f} MB, hash checked).",

@@ -101,6 +101,11 @@ class Network(nn.Module):
         )
 
 
+def first_convolution(net: nn.Module) -> tuple[str, nn.Conv2d]:
+    """The layer that looks at the picture, with its name: torchvision registers it first in all its networks."""
+    return next((name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d))
+
+
 def linear_head(features: int, classes: int) -> nn.Linear:
     return nn.Linear(features, classes)
 
@@ -128,7 +133,9 @@ def reinitialise(network: Network) -> None:
         elif isinstance(module, nn.MultiheadAttention):
             module._reset_parameters()
     for name, parameter in network.named_parameters():
-        if name.endswith(("class_token", "pos_embedding")):
+        if name.endswith(("class_token", "pos_embedding", "relative_position_bias_table")):
             nn.init.trunc_normal_(parameter, std=0.02)
+        elif name.endswith("logit_scale"):  # Swin V2's temperature of attention: arXiv:2111.09883, 3.2
+            nn.init.constant_(parameter, math.log(10))
         elif name.endswith("layer_scale"):
             nn.init.constant_(parameter, 1e-6)

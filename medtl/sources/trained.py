@@ -54,7 +54,8 @@ def recipe_in_words(recipe: Recipe) -> str:
 
 
 def export_as_source(run_folder: Path, folder: Path, card: dict[str, Any] | None = None) -> Source:
-    """Write `card.toml` and fp16 weights of a finished run to `folder`, ready to be shipped or added elsewhere.
+    """Write `card.toml` and the weights of a finished run to `folder`, ready to be shipped or added elsewhere: the trunk
+    in 16 bits, its head as it was.
 
     `card` overrides fields of the card (title, says, limits, licence, ...). Raises BadInput when `folder` exists.
     """
@@ -66,19 +67,18 @@ def export_as_source(run_folder: Path, folder: Path, card: dict[str, Any] | None
         raise BadInput(f"'{folder}' is there already.", "Name a new or an empty folder.")
     source = library.from_run(run_folder)
     state = read_safetensors(Path(source.weights))
+    # A new cohort brings its own classes and leaves the head unused; it is kept because it tells how well the source
+    # suits other data (its answers, compared with their labels), and in full precision, because it is small.
     half = {
-        key: value.half() if value.is_floating_point() else value
+        key: value.half() if value.is_floating_point() and not key.startswith(HEAD) else value
         for key, value in state.items()
-        if not key.startswith(HEAD)  # a new cohort brings its own classes
     }
     recipe = _recipe(run_folder)
     if folder.exists():
         folder.rmdir()
     with whole_folder(folder) as part:
         save_file(half, part / cards.WEIGHTS)
-        source = replace(
-            _with(source, card or {}), hidden=0, sha256=file_sha256(part / cards.WEIGHTS), origin="imported"
-        )
+        source = replace(_with(source, card or {}), sha256=file_sha256(part / cards.WEIGHTS), origin="imported")
         cards.write(part, source, recipe)
         for trace in cards.TRACES:
             if (kept := run_folder / "result" / trace).exists():

@@ -15,9 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medtl import rank
 from medtl.cohorts import library as cohorts
-from medtl.cohorts import splits
-from medtl.cohorts.findings import checks
 from medtl.cohorts.judging import looked_at
 from medtl.cohorts.originals import Originals
 from medtl.cohorts.pixels import Pixels
@@ -221,10 +220,8 @@ class _Seen:
 
 def _source(ws: Workspace, cohort: Cohort, wanted: str | None) -> Source:
     """The one asked for, else the one a training would begin with: its features are then there already."""
-    from medtl.strategies import recommend
-
     known = sources.sources(ws)
-    source = known[wanted or recommend(cohort, known).source]
+    source = known[wanted or rank.recommended(ws, cohort, known).source]
     if not source.available:
         raise NotReady(f"The source '{source.title}' cannot be used: {source.why_not}", "Choose another source.")
     if source.modality != cohort.modality:
@@ -268,15 +265,10 @@ def _features(ws: Workspace, cohort: Cohort, source: Source, pixels: Pixels, pro
 
 
 def _by_network(cohort: Cohort, pixels: Pixels, source: Source, features: "np.ndarray", progress: _Progress) -> _Seen:
-    import numpy as np
+    from medtl.modalities.image import together as groups
 
     seen = _Seen()
-    ids = [case.id for case in cohort.cases]
-    here = set(ids)
-    twins = checks.twins_of(cohort.cases, {id: pixels.stored[id].fingerprint for id in ids})
-    near = [pair for pair in pixels.near if here.issuperset(pair)]
-    number = {case.id: n for n, group in enumerate(splits.together(cohort.cases, twins, near)) for case in group}
-    together = np.array([number[id] for id in ids], dtype=np.int64)
+    together = groups(pixels, cohort)
     seen += _wrong_labels(cohort, source, features, together, progress)
     seen += _alike(cohort, source, features, pixels, together)
     seen += _unlike(cohort, source, features, together)

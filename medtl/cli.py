@@ -16,6 +16,7 @@ import medtl
 from medtl import commands
 from medtl.commands import Answer
 from medtl.errors import MedtlError
+from medtl.rank import LOOKED_AT
 from medtl.vocabulary import WINDOWS, Task, Uncertain
 from medtl.workspace import Workspace
 
@@ -184,6 +185,11 @@ def _parser() -> argparse.ArgumentParser:
     command(source, "delete", commands.source_delete, "delete a source you added").add_argument("id")
 
     command(words, "strategies", commands.strategies, "all transfer strategies and their settings")
+    rank = command(words, "rank", commands.rank, "how well each source suits a cohort, measured on its own images")
+    rank.add_argument("id", metavar="COHORT")
+    rank.add_argument("--source", action="append", help="only this one; may be repeated, and fetches what is not here")
+    rank.add_argument("--race", action="store_true", help="also let the best three train a little, for fine-tuning")
+    rank.add_argument("--most", type=int, default=LOOKED_AT, help="at most so many training cases are looked at")
     recommend = command(words, "recommend", commands.recommend, "which source and strategy to begin with, and why")
     recommend.add_argument("cohort")
     recommend.add_argument("--source")

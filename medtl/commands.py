@@ -230,14 +230,44 @@ def strategies(ws: Workspace, options: argparse.Namespace) -> Answer:
 
 
 def recommend(ws: Workspace, options: argparse.Namespace) -> Answer:
-    from medtl import strategies
+    from medtl import rank
     from medtl.cohorts import library as cohorts
     from medtl.sources import library as sources
     from medtl.vocabulary import to_dict
 
     known = sources.sources(ws)
-    chosen = [known[options.source]] if options.source else known
-    return to_dict(strategies.recommend(cohorts.load(ws, options.cohort), chosen))
+    chosen = [known[options.source]] if options.source else list(known)
+    return to_dict(rank.recommended(ws, cohorts.load(ws, options.cohort), chosen))
+
+
+def rank(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import rank
+    from medtl.vocabulary import to_dict
+
+    on_progress = _progress_to(os.environ.get("MEDTL_PROGRESS"))
+    if options.race:
+        _say(rank.race_says(ws, options.id))
+    found = rank.run(
+        ws, options.id, options.source or (), race=options.race, most=options.most, on_progress=on_progress
+    )
+    rows = [
+        {
+            "id": row.source,
+            "available": row.score is not None or row.logme is not None,
+            **{key: getattr(row.score, key, None) for key in ("low", "high", "n", "how")},
+            **{key: value for key, value in to_dict(row).items() if key not in ("source", "score")},
+            "score": row.score.value if row.score else None,
+        }
+        for row in found.rows
+    ]
+    measured = {row.source for row in found.rows}
+    rest = [
+        {"id": source.id, "title": source.title, "available": source.available, "score": None, "low": None,
+         "high": None, "logme": None, "distance": None, "says": source.why_not or "Not measured."}
+        for source in rank.known(ws) if source.id not in measured
+    ]  # fmt: skip
+    whole = {key: value for key, value in to_dict(found).items() if key != "rows"}
+    return {"id": found.cohort, **whole, "sources": rows + rest}
 
 
 def plan(ws: Workspace, options: argparse.Namespace) -> Answer:

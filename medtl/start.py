@@ -2,18 +2,18 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import medtl
-from medtl import strategies
+from medtl import rank, strategies
 from medtl.cohorts import library as cohorts
 from medtl.errors import BadInput, NotReady
 from medtl.runs import launch as launching
 from medtl.runs import store
 from medtl.sources import library as sources
-from medtl.vocabulary import Cohort, Recipe
+from medtl.vocabulary import Cohort, Recipe, Source
 from medtl.workspace import Workspace
 
 Control = Literal["thumbnails", "from-scratch"]
@@ -44,8 +44,10 @@ def start(
     if why:
         raise NotReady(*why)
     known = sources.sources(workspace)
+    advice = _advice(workspace, cohort, known)
     if "auto" in (source_id, strategy_id):
-        advice = strategies.recommend(cohort, known)
+        if advice is None:
+            raise NotReady("None of the sources can be used.", "Choose or add another source.")
         source_id = advice.source if source_id == "auto" else source_id
         strategy_id = advice.strategy if strategy_id == "auto" else strategy_id
     source = known[source_id]
@@ -69,6 +71,7 @@ def start(
         device=device,
         control=control,
         control_for=control_for,
+        advised={"source": advice.source, "strategy": advice.strategy, "basis": advice.basis} if advice else {},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
     )
@@ -98,6 +101,14 @@ def start_control(workspace: Workspace, run_id: str, launch: bool = True) -> str
         title=f"{cohort.title}: from scratch (control)",
         launch=launch,
     )
+
+
+def _advice(workspace: Workspace, cohort: Cohort, known: Iterable[Source]) -> strategies.Recommendation | None:
+    """What would be recommended; None when nothing can be, which must not keep a user from a choice of one's own."""
+    try:
+        return rank.recommended(workspace, cohort, known)
+    except NotReady:
+        return None
 
 
 def resume(workspace: Workspace, run_id: str) -> None:

@@ -21,10 +21,16 @@ MAY_IMPORT = {
     "medtl.training": {"medtl.sources", "medtl.evaluation"},
     "medtl.modalities": {"medtl.cohorts"},
     "medtl.scrutiny": {"medtl.training"},
+    "medtl.transferability": {"medtl.evaluation", "medtl.training", "medtl.sources"},
     "medtl.checkup": {
-        "medtl.cohorts", "medtl.modalities", "medtl.scrutiny", "medtl.sources", "medtl.strategies", "medtl.training",
+        "medtl.cohorts", "medtl.modalities", "medtl.rank", "medtl.scrutiny", "medtl.sources", "medtl.strategies",
+        "medtl.training",
     },
-    "medtl.start": {"medtl.cohorts", "medtl.runs", "medtl.sources", "medtl.strategies"},
+    "medtl.rank": {
+        "medtl.cohorts", "medtl.evaluation", "medtl.modalities", "medtl.sources", "medtl.strategies", "medtl.training",
+        "medtl.transferability",
+    },
+    "medtl.start": {"medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies"},
     "medtl.prediction": {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.training",
@@ -37,19 +43,19 @@ MAY_IMPORT = {
     "medtl.consultant": {"medtl.prediction", "medtl.sources", "medtl.training"},
     "medtl.worker": {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
-        "medtl.strategies", "medtl.training",
+        "medtl.strategies", "medtl.training", "medtl.transferability",
     },
-    "medtl.cli": {"medtl.commands"},
+    "medtl.cli": {"medtl.commands", "medtl.rank"},
     "medtl.commands": {
         "medtl.checkup", "medtl.cohorts", "medtl.demo", "medtl.doctor", "medtl.housekeeping", "medtl.prediction",
-        "medtl.published",
+        "medtl.published", "medtl.rank",
         "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies", "medtl.training",
     },
     "medtl.__main__": {"medtl.cli"},
     "pages": {
         "medtl.checkup", "medtl.cohorts", "medtl.consulting", "medtl.evaluation", "medtl.explanation",
-        "medtl.housekeeping", "medtl.published", "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies",
-        "medtl.training",
+        "medtl.housekeeping", "medtl.published", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
+        "medtl.strategies", "medtl.training",
     },
     "app": {"pages"},
 }  # fmt: skip
@@ -71,6 +77,7 @@ LIGHT = (
     "medtl.explanation.overlay",
     "medtl.published",
     "medtl.checkup",
+    "medtl.rank",
     "medtl.scrutiny.resemblance",
     "medtl.scrutiny.suspects",
     "medtl.demo",

@@ -104,7 +104,17 @@ def start_import(ws: Workspace, path: Path | str, options: ImportOptions | None 
 def start_check(ws: Workspace, cohort: str, source: str | None = None, text: bool = True) -> Path:
     """Begin the deeper check of a cohort, with a network, in the background; followed like an import."""
     given = [*([f"--source={source}"] if source else []), *([] if text else ["--no-text"])]
-    folder = _start(ws, ["cohort", "check", *given], cohort)
+    return _look_at(ws, ["cohort", "check", *given], cohort)
+
+
+def start_ranking(ws: Workspace, cohort: str, sources: Iterable[str] = (), race: bool = False) -> Path:
+    """Begin measuring which source suits a cohort, in the background; followed like an import."""
+    given = [*(f"--source={source}" for source in sources), *(["--race"] if race else [])]
+    return _look_at(ws, ["rank", *given], cohort)
+
+
+def _look_at(ws: Workspace, command: list[str], cohort: str) -> Path:
+    folder = _start(ws, command, cohort)
     write_whole(folder / ON, cohort)
     with contextlib.suppress(OSError, ValueError):  # nobody waits for it: let clicks and trainings go first
         os.setpriority(os.PRIO_PROCESS, int((folder / PROCESS).read_text()), NICENESS)

@@ -12,12 +12,13 @@ ENOUGH_PER_CLASS = 200
 
 @dataclass(frozen=True)
 class Recommendation:
-    """Ids, with the reason for each. Both may be overruled."""
+    """Ids, with the reason for each. Both may be overruled. `basis` says what the choice of the source rests on."""
 
     source: str
     strategy: str
     says_source: str
     says_strategy: str
+    basis: str = "by its card"
 
 
 def recommend(cohort: Cohort, sources: Iterable[Source]) -> Recommendation:

@@ -47,6 +47,7 @@ from medtl.training.fit import Engine, Examples  # noqa: E402 - the same
 from medtl.training.head import softmax, solve  # noqa: E402 - the same
 from medtl.training.inference import Eye, head_scores  # noqa: E402 - the same
 from medtl.transferability import distance, scores, seen, statistics  # noqa: E402 - the same
+from medtl.transferability.choice import Candidate, choose, expected  # noqa: E402 - the same
 from medtl.transferability.crossvalidation import out_of_fold  # noqa: E402 - the same
 from medtl.vocabulary import Source  # noqa: E402 - the same
 from medtl.workspace import Workspace  # noqa: E402 - the same
@@ -66,6 +67,7 @@ TRAINED_ON = {
     "medical-mix": {"Kermany", "PBC", "MedNIST"},
 }
 SCORES = ("out of fold", "LogME", "H-score", "LEEP", "NCE")
+ADVICE = "the advice"
 WANTED_REGRET = 0.01
 
 
@@ -145,8 +147,8 @@ def joined(names: list[str], prints: np.ndarray) -> np.ndarray:
 
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}
     signs = np.unpackbits(prints, axis=1).astype(np.float32) * 2 - 1
-    near = [np.argwhere((256 - signs[i : i + 500] @ signs.T) / 2 <= 8) + [i, 0] for i in range(0, len(signs), 500)]
-    one, other = np.concatenate(near).T
+    near = np.concatenate([(256 - signs[i : i + 500] @ signs.T) / 2 <= 8 for i in range(0, len(signs), 500)])
+    one, other = np.nonzero(near)
     by_name = np.array([number[name] for name in names])
     first = np.zeros(len(number), dtype=np.int64)
     first[by_name[::-1]] = np.arange(len(names))[::-1]
@@ -195,23 +197,30 @@ def drawn(of: Target, per_class: int, draw: int) -> tuple[np.ndarray, np.ndarray
 
 def sources_at_hand(ws: Workspace) -> dict[str, Source]:
     """Shipped sources and the two ImageNet files."""
+    card = PROJECT / "models/chest-xray/start.toml"  # both learned from the same photographs
     for file, builder, title in (
         ("mobilenet_v2-imagenet1k", "mobilenet_v2", "ImageNet MobileNetV2"),
         ("squeezenet1_0-imagenet1k", "squeezenet1_0", "ImageNet SqueezeNet"),
     ):
-        add_file(ws, SHARED / f"weights/{file}.safetensors", builder, title)
+        if title not in {source.title for source in library.sources(ws)}:
+            add_file(ws, SHARED / f"weights/{file}.safetensors", builder, title, card)
     known = library.sources(ws)
     found = {"ImageNet MobileNetV2": known["imagenet-mobilenetv2"], "ImageNet SqueezeNet": known["imagenet-squeezenet"]}
     return found | {source.id: source for source in known if source.origin == "shipped"}
 
 
 def looked_at(source: Source, ws: Workspace, of: Target, device: Any) -> np.ndarray:
-    """(N, D) features of all its pictures that are in a part; rows of the others are zero."""
+    """(N, D) features of all its pictures that are in a part; rows of the others are zero. Kept beside the workspace."""
+    name = hashlib.sha256(f"{source.sha256} {of.name} {len(of.labels)} {of.test.sum()} {of.pool.sum()}".encode())
+    file = ws.features / f"{name.hexdigest()[:24]}.npy"
+    if file.exists():
+        return np.asarray(np.load(file))
     eye = Eye(load_network(source, ws.weights, 2), source.input, device)
     rows = np.union1d(of.test, of.pool)
     found = eye.features(lambda i: pictures(of, i, source), rows)
     whole = np.zeros((len(of.labels), found.shape[1]), np.float32)
     whole[rows] = found
+    np.save(file, whole)
     return whole
 
 
@@ -256,15 +265,20 @@ def fine_tuned(source: Source, ws: Workspace, of: Target, train: np.ndarray, tun
     return macro_auroc(of.labels[test], head_scores(fitted.network.head, features))
 
 
-def scored(source: Source, ws: Workspace, x: np.ndarray, y: np.ndarray, groups: np.ndarray, k: int) -> dict[str, float]:
-    """Every score of one source on one draw; NaN where it has no head that reads its features."""
+def scored(
+    source: Source, ws: Workspace, x: np.ndarray, y: np.ndarray, groups: np.ndarray, k: int
+) -> tuple[dict[str, float], Candidate]:
+    """Every score of one source on one draw (NaN where it has no head that reads its features), and its candidacy."""
     found = out_of_fold(x, y, groups, k)
-    said = {"out of fold": macro_auroc(y, found.scores) if found else np.nan}
+    assert found is not None
+    said = {"out of fold": macro_auroc(y, found.scores)}
     said |= {"LogME": scores.log_me(x, y, k), "H-score": scores.h_score(x, y, k), "LEEP": np.nan, "NCE": np.nan}
     if (head := head_of(source, ws.weights)) is not None:
         own = softmax(x.astype(np.float64) @ head[0].T.astype(np.float64) + head[1])
         said |= {"LEEP": scores.leep(own, y, k), "NCE": scores.nce(own, y, k)}
-    return said
+    learned, mine = statistics.load(Path(source.weights).parent), statistics.learn(x)
+    near = distance.between(learned, mine).nearness if learned and mine else ""
+    return said, Candidate(source.id, found.scores, said["out of fold"], expected(source, near))
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------
@@ -278,9 +292,12 @@ class Cell:
     per_class: int
     scores: dict[str, dict[str, float]]  # source -> score -> value
     reached: dict[str, float]
+    advised: str
 
     def choice(self, by: str) -> str | None:
         """The source of the highest score among those that have it; None when fewer than two have."""
+        if by == ADVICE:
+            return self.advised
         have = {source: said[by] for source, said in self.scores.items() if np.isfinite(said.get(by, np.nan))}
         return max(have, key=lambda source: have[source]) if len(have) > 1 else None
 
@@ -309,17 +326,18 @@ def table(cells: list[Cell], what: str, sources: list[str]) -> None:
     print(f"\n### Agreement and regret: {what}, {n} draws\n")
     print("| chosen by | weighted Kendall tau (mean of draws) | regret, mean (95 %) | regret, worst draw |")
     print("|---|---|---|---|")
-    for by in SCORES:
+    for by in (ADVICE, *SCORES):
         choices = [(cell, cell.choice(by)) for cell in cells]
         regrets = [cell.regret(choice) for cell, choice in choices if choice]
         taus = [tau for cell in cells if np.isfinite(tau := cell.tau(by))]
-        print(f"| {by} | {np.mean(taus):.2f} | {said(regrets)} |" if regrets else f"| {by} | - | - | - |")
+        tau = f"{np.mean(taus):.2f}" if taus else ""
+        print(f"| {by} | {tau} | {said(regrets)} |" if regrets else f"| {by} | - | - | - |")
     for s in sources:
         regrets = [cell.regret(s) for cell in cells if s in cell.reached]
         print(f"| always {s} ({len(regrets)} draws) | | {said(regrets)} |")
     blind = [float(np.mean([cell.regret(s) for s in cell.reached if s != NONE])) for cell in cells]
     print(f"| drawn blindly | | {said(blind)} |")
-    found = float(np.mean([cell.regret(choice) for cell in cells if (choice := cell.choice("out of fold"))]))
+    found = float(np.mean([cell.regret(choice) for cell in cells if (choice := cell.choice(ADVICE))]))
     print(f"\nMean regret of the recommendation: {found:.4f}, wanted at most {WANTED_REGRET}: ", end="")
     print("met" if found <= WANTED_REGRET else "MISSED")
 
@@ -443,6 +461,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[25], help="cases a class of the fine-tuning")
     parser.add_argument("--targets", nargs="+", default=["BUSI", "Kermany", "PBC", "MedNIST"])
     parser.add_argument("--time", action="store_true", help="only the time of a ranking")
+    parser.add_argument("--home", help="a workspace of its own, in which features are kept for the next time")
     parser.add_argument("--distance", action="store_true", help="only how far kinds of images lie from sources")
     parser.add_argument("--worth", action="store_true", help="only what the shipped sources are worth")
     options = parser.parse_args()
@@ -452,7 +471,7 @@ def main() -> None:
     device = devices.choose()
     print(f"{datetime.date.today()}; {platform.machine()}, {devices.cores()} cores, {device.name}")
     with tempfile.TemporaryDirectory() as home:
-        ws = Workspace(home).ensure()
+        ws = Workspace(options.home or home).ensure()
         at_hand = sources_at_hand(ws)
         if options.time:
             timed([source.id for source in at_hand.values()], ws, device)
@@ -482,16 +501,20 @@ def measured(
             for draw in range(options.draws):
                 train, tune = drawn(of, per_class, draw)
                 y, groups = of.labels[train], of.groups[train]
-                said = {id: scored(mine[id], ws, x[train], y, groups, of.classes) for id, x in seen_by.items()}
+                both = {id: scored(mine[id], ws, x[train], y, groups, of.classes) for id, x in seen_by.items()}
+                said = {id: scores_of for id, (scores_of, _) in both.items()}
+                names = [str(k) for k in range(of.classes)]
+                taken, _ = choose([one for _, one in both.values()], y, names, names[-1], groups.astype(object))
+                advised = next(id for id, (_, one) in both.items() if one is taken)
                 none = out_of_fold(flat[train], y, groups, of.classes)
                 said[NONE] = {"out of fold": macro_auroc(y, none.scores) if none else np.nan}
                 reached = {id: probe(x, of, train, tune) for id, x in seen_by.items()}
                 reached[NONE] = probe(flat, of, train, tune)
-                frozen.append(Cell(name, per_class, said, reached))
+                frozen.append(Cell(name, per_class, said, reached, advised))
                 if draw < options.fine_tune and per_class in options.sizes:
                     tuned = {id: fine_tuned(source, ws, of, train, tune, False) for id, source in mine.items()}
                     tuned[NONE] = fine_tuned(mine["ImageNet MobileNetV2"], ws, of, train, tune, True)
-                    trained.append(Cell(name, per_class, said, tuned))
+                    trained.append(Cell(name, per_class, said, tuned, advised))
                     print(f"  fine-tuned, {per_class} a class, draw {draw}: {tuned}", file=sys.stderr, flush=True)
     return frozen, trained
 

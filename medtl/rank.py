@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from medtl.modalities.image import ImageInputs
     from medtl.sources.network import Network
+    from medtl.transferability.choice import Standing
     from medtl.transferability.crossvalidation import OutOfFold
 
 FILE, MAP = "ranking.json", "ranking-map.npz"
@@ -247,6 +248,8 @@ class _Measuring:
         self.thumbnails = self.pixels.thumbnails([case.id for case in cohort.cases])
         self.inputs: dict[tuple[int, int], ImageInputs] = {}
         self.maps: dict[str, np.ndarray] = {}
+        self.scores: dict[str, np.ndarray] = {}  # source -> (n, K) out of fold
+        self.standing: dict[str, Standing] = {}
         self.notes: list[str] = []
         if self.of > len(self.rows):
             self.notes.append(f"Measured on {len(self.rows):,} of {self.of:,} training cases, drawn by patient.")
@@ -302,6 +305,7 @@ class _Measuring:
     def _judged(self, rows: list[Ranked], none: OutOfFold | None) -> Ranking:
         """Best first; what is recommended, and in which words."""
         from medtl.evaluation.comparison import verdict
+        from medtl.transferability.choice import Candidate, choose
 
         rows.sort(key=lambda row: (-(row.score.value if row.score else -1.0), row.loss or math.inf))
         fit = [row for row in rows if row.score and row.seen <= SEEN_TOO_MUCH * len(self.cohort.cases)]
@@ -317,20 +321,17 @@ class _Measuring:
                 else "every source here was trained on images of this cohort, or could not be used"
             )
             return replace(base, says=f"No source can be recommended by measurement: {why}.")
-        best = fit[0]
-        assert best.score is not None
+        candidates = [
+            Candidate(row.source, self.scores[row.source], row.score.value, self.standing[row.source])
+            for row in fit
+            if row.score
+        ]
+        taken, cannot_be_told = choose(candidates, self.y, self.classes, self.positive, self.patients)
+        best = next(row for row in fit if row.source == taken.source)
         helps = verdict(best.over_none) if best.over_none else ""
-        tied = tuple(row.source for row in fit[1:] if row.score and self._tied(best, row))
-        return replace(
-            base, recommended=best.source, helps=helps, tied=tied, says=_advice(best, fit, tied, helps, base)
-        )
-
-    def _tied(self, best: Ranked, other: Ranked) -> bool:
-        """Whether the paired interval of their difference holds 0."""
-        from medtl.evaluation.comparison import difference
-
-        one, two = self.scores[best.source], self.scores[other.source]
-        return difference(self.y, one, two, self.classes, self.positive, self.patients).low <= 0
+        tied = tuple(one.source for one in cannot_be_told if one.source != best.source)
+        says = _advice(best, fit, tied, taken.standing, helps, base)
+        return replace(base, recommended=best.source, helps=helps, tied=tied, says=says)
 
     def _estimate(self, found: OutOfFold) -> Estimate:
         from medtl.evaluation.comparison import paired
@@ -353,6 +354,7 @@ class _Measuring:
     def _one(self, source: Source, none: OutOfFold | None, progress: _Progress) -> tuple[Ranked, _Eyes]:
         from medtl.evaluation.comparison import paired
         from medtl.transferability import distance, scores, seen, statistics
+        from medtl.transferability.choice import expected
         from medtl.transferability.crossvalidation import out_of_fold
 
         eyes = self._look(source, progress)
@@ -362,7 +364,7 @@ class _Measuring:
         k = len(self.classes)
         found = out_of_fold(eyes.features, self.y, self.groups[self.rows], k)
         if found:
-            self.scores = getattr(self, "scores", {}) | {source.id: found.scores}
+            self.scores[source.id] = found.scores
             row = replace(row, score=self._estimate(found), loss=round(found.loss, 4))
             if none:
                 _, gap = paired(self.y, found.scores, none.scores, self.classes, self.positive, self._draws())
@@ -384,6 +386,7 @@ class _Measuring:
         if source.weights and len(before := seen.load(folder)):
             copies = int(seen.among(seen.fingerprints(self.thumbnails), before).sum())
             row = replace(row, seen=copies, says=_says_seen(copies, len(self.cohort.cases)) if copies else row.says)
+        self.standing[source.id] = expected(source, row.nearness)
         self.maps[source.id] = _plane(eyes.features)
         return row, eyes
 
@@ -547,20 +550,21 @@ class _Measuring:
 # ---- words ----------------------------------------------------------------------------------------------------------
 
 
-def _advice(best: Ranked, fit: Sequence[Ranked], tied: Sequence[str], helps: str, base: Ranking) -> str:
+def _advice(
+    best: Ranked, fit: Sequence[Ranked], tied: Sequence[str], standing: Standing, helps: str, base: Ranking
+) -> str:
+    """Which source, its number, who else, and why this one where several could be."""
     assert best.score is not None
-    score = f"{best.score.value:.2f} ({best.score.low:.2f} to {best.score.high:.2f})"
-    first = f"Take '{best.title}': on {base.cases:,} of your training images a last layer on it reaches AUROC {score}"
-    others = [row for row in fit[1:] if row.score]
+    first = f"Take '{best.title}': on {base.cases:,} of your training images a last layer on it reaches {_auroc(best)}"
+    others = [row for row in fit if row.score and row.source != best.source]
+    equal = [row for row in others if row.source in tied]
+    behind = [row for row in others if row.source not in tied]
     if not others:
         second = ", the only source that could be measured."
-    elif len(tied) == len(others):
-        second = f"; {_named(others)} cannot be told from it on so few images."
+    elif not equal:
+        second = f"; the next, '{behind[0].title}', is behind with {_auroc(behind[0])}."
     else:
-        behind = next(row for row in others if row.source not in tied)
-        assert behind.score is not None
-        near = f"; {_named([row for row in others if row.source in tied])} cannot be told from it" if tied else ""
-        second = f"{near}; '{behind.title}' is behind with {behind.score.value:.2f}."
+        second = f". {_named(equal)} cannot be told from it on so few images; it is preferred because {_why(standing)}."
     if helps == "helps" or base.control is None or best.over_none is None:
         return first + second
     gap = f"{best.over_none.value:+.2f}, {best.over_none.low:+.2f} to {best.over_none.high:+.2f}".replace("-", "−")
@@ -568,6 +572,19 @@ def _advice(best: Ranked, fit: Sequence[Ranked], tied: Sequence[str], helps: str
         f"{first}{second} But thumbnails with no source at all reach {base.control.value:.2f} (difference {gap}): on "
         "these images transfer was not seen to help, and no transfer is an honest choice."
     )
+
+
+def _auroc(row: Ranked) -> str:
+    assert row.score is not None
+    return f"AUROC {row.score.value:.2f} ({row.score.low:.2f} to {row.score.high:.2f})"
+
+
+def _why(standing: Standing) -> str:
+    return (
+        "it learned from images like yours",
+        "it learned from far more images of all sorts",
+        "its score is the highest",
+    )[standing]
 
 
 def _named(rows: Sequence[Ranked], most: int = 2) -> str:

@@ -180,6 +180,11 @@ def test_what_the_server_imports_loads_no_heavy_library(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr[-2000:]
 
 
+def test_the_page_is_switched_in_one_place() -> None:
+    """Which stops the bars first; one that ticks late would empty the next page."""
+    assert [module_of(file) for file in files() if "st.switch_page" in file.read_text()] == ["pages.ui.selection"]
+
+
 @pytest.mark.parametrize("file", files(), ids=module_of)
 def test_nothing_that_is_never_right(file: Path) -> None:
     text = file.read_text()

@@ -210,7 +210,7 @@ def sources_at_hand(ws: Workspace) -> dict[str, Source]:
 
 
 def looked_at(source: Source, ws: Workspace, of: Target, device: Any) -> np.ndarray:
-    """(N, D) features of all its pictures that are in a part; rows of the others are zero. Kept beside the workspace."""
+    """(N, D) features of all its pictures that are in a part; others are zero. Kept in the workspace."""
     name = hashlib.sha256(f"{source.sha256} {of.name} {len(of.labels)} {of.test.sum()} {of.pool.sum()}".encode())
     file = ws.features / f"{name.hexdigest()[:24]}.npy"
     if file.exists():
@@ -276,9 +276,10 @@ def scored(
     if (head := head_of(source, ws.weights)) is not None:
         own = softmax(x.astype(np.float64) @ head[0].T.astype(np.float64) + head[1])
         said |= {"LEEP": scores.leep(own, y, k), "NCE": scores.nce(own, y, k)}
-    learned, mine = statistics.load(Path(source.weights).parent), statistics.learn(x)
-    near = distance.between(learned, mine).nearness if learned and mine else ""
-    return said, Candidate(source.id, found.scores, said["out of fold"], expected(source, near))
+    mine = statistics.learn(x)
+    apart = distance.nearest(statistics.load(Path(source.weights).parent), mine) if mine else None
+    standing = expected(source, apart.nearness if apart else "")
+    return said, Candidate(source.id, found.scores, said["out of fold"], standing)
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------
@@ -397,7 +398,7 @@ def distances(at_hand: dict[str, Source], ws: Workspace, device: Any) -> None:
     for id, source in shipped.items():
         folder = Path(source.weights).parent
         learned = statistics.load(folder)
-        assert learned is not None, f"{id} has no statistics"
+        assert learned, f"{id} has no statistics"
         cells = []
         for of in asked.values():
             x = looked_at(source, ws, of, device)[of.test]
@@ -405,8 +406,8 @@ def distances(at_hand: dict[str, Source], ws: Workspace, device: Any) -> None:
             shares = []
             for n in (30, 150):
                 mine = statistics.learn(x[random.permutation(len(x))[:n]])
-                assert mine is not None
-                shares.append(distance.between(learned, mine).share)
+                apart = distance.nearest(learned, mine) if mine else None
+                shares.append(apart.share if apart else np.nan)
             cells.append(" / ".join(f"{share:.2f}" for share in shares))
         print(f"| {id} | " + " | ".join(cells) + " |", flush=True)
 

@@ -379,9 +379,8 @@ class _Measuring:
         if (own := self._own_answers(source, eyes.features)) is not None:
             row = replace(row, leep=round(scores.leep(own, self.y, k), 4), nce=round(scores.nce(own, self.y, k), 4))
         folder = Path(source.weights).parent
-        learned, mine = statistics.load(folder) if source.weights else None, statistics.learn(eyes.features)
-        if learned and mine and len(learned.mean) == eyes.features.shape[1]:
-            apart = distance.between(learned, mine)
+        learned, mine = statistics.load(folder) if source.weights else (), statistics.learn(eyes.features)
+        if mine and (apart := distance.nearest(learned, mine)):
             row = replace(row, distance=round(apart.share, 3), nearness=apart.nearness)
         if source.weights and len(before := seen.load(folder)):
             copies = int(seen.among(seen.fingerprints(self.thumbnails), before).sum())

@@ -379,7 +379,15 @@ class Train:
     by_task: bool = False
 
 
-Step = Reinitialise | NewHead | Solve | Train
+@dataclass(frozen=True)
+class Blend:
+    """Set every weight of the trunk to `share` of what was learned and the rest of what the source had."""
+
+    says: str
+    share: float
+
+
+Step = Reinitialise | NewHead | Solve | Train | Blend
 Plan = tuple[Step, ...]
 
 

@@ -363,11 +363,14 @@ class _Story:
 
     def _traces(self, result: Path) -> None:
         """So that a later target can be compared with what this run was trained on, and copies of it be found."""
+        import numpy as np
+
         from medtl.transferability import seen, statistics
 
         e = self.examples
-        if (learned := statistics.learn(self.features[e.train])) is not None:
-            learned.save(result)
+        tasks = np.array([task_of(self.cohort.classes[label]) for label in e.labels[e.train]])
+        kinds = [statistics.learn(self.features[e.train[tasks == task]]) for task in np.unique(tasks)]
+        statistics.save(result, [kind for kind in kinds if kind is not None])
         seen.save(result, seen.fingerprints(self.thumbnails[e.train]))
 
     def _rows(self) -> list[results.PredictionRow]:

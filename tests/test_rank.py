@@ -174,9 +174,10 @@ def test_the_distance_to_what_a_source_learned_from_is_told_where_it_is_known(ra
     known = cache.load(keys(Pixels(ranked.ws.cohort(ranked.cohort.id)), ranked.cohort))
     learned = statistics.learn(np.stack(list(known.values())))
     assert learned is not None
-    learned.save(ranked.ws.source(third))
+    statistics.save(ranked.ws.source(third), [learned])
     near = rank.run(ranked.ws, ranked.cohort.id, [third]).rows[0]
-    dataclasses.replace(learned, mean=learned.mean + 10 * learned.total**0.5).save(ranked.ws.source(third))
+    moved = dataclasses.replace(learned, mean=learned.mean + 10 * learned.total**0.5)
+    statistics.save(ranked.ws.source(third), [moved])
     far = rank.run(ranked.ws, ranked.cohort.id, [third]).rows[0]
     assert near.distance is not None and far.distance is not None and near.distance < far.distance
     assert (near.nearness, far.nearness) == ("close", "far")

@@ -75,27 +75,27 @@ class Match:
         return not (self.missing or self.shapes or self.kinds)
 
     def describe(self) -> str:
-        says = [f"{_tensors(self.matched)} matched by name and shape."]
+        says = [f"{self.matched:,} tensors matched by name and shape."]
         if self.adapted:
             says.append(f"The first convolution was adapted ({self.adapted}).")
         if self.head:
             classes = f" for {self.head_classes:,} classes" if self.head_classes else ""
             says.append(f"The file's own last layer{classes} ({_some(self.head)}) is not used: yours is trained anew.")
         if self.unused:
-            says.append(f"{_tensors(len(self.unused))} belong to nothing in this network ({_some(self.unused)}).")
-        if self.missing:
             says.append(
-                f"{_tensors(len(self.missing))} of the network are missing in the file ({_some(self.missing)})."
+                f"{_tensors(self.unused, 'belongs', 'belong')} to nothing in this network ({_some(self.unused)})."
             )
+        if self.missing:
+            says.append(f"{_tensors(self.missing, 'is', 'are')} missing in the file ({_some(self.missing)}).")
         if self.shapes:
-            says.append(f"{_tensors(len(self.shapes))} have another shape ({_some(self.shapes, '; ')}).")
+            says.append(f"{_tensors(self.shapes, 'has', 'have')} another shape ({_some(self.shapes, '; ')}).")
         if self.kinds:
-            says.append(f"{_tensors(len(self.kinds))} hold another kind of numbers ({_some(self.kinds, '; ')}).")
+            says.append(f"{_tensors(self.kinds, 'holds', 'hold')} another kind of numbers ({_some(self.kinds, '; ')}).")
         return " ".join(says)
 
 
-def _tensors(count: int) -> str:
-    return "1 tensor" if count == 1 else f"{count:,} tensors"
+def _tensors(names: Collection[str], one: str, more: str) -> str:
+    return f"1 tensor {one}" if len(names) == 1 else f"{len(names):,} tensors {more}"
 
 
 def _some(names: Iterable[str], between: str = ", ", at_most: int = 3) -> str:

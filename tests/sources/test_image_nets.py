@@ -36,7 +36,7 @@ def family(id: str) -> str:
 # The smallest of each family, and those whose maker goes another way than its family's smallest.
 SMALL = sorted({
     *(
-        min(members, key=lambda id: BUILDERS[id].outline.parameters)
+        min(members, key=lambda id: BUILDERS[id].outline.gflop)
         for _, members in itertools.groupby(sorted(IDS), family)
     ),
     "mobilenet_v2", "regnet_x_400mf", "squeezenet1_0", "swin_v2_t",
@@ -86,9 +86,9 @@ def pair_of(id: str) -> Pair:
     return Pair(id, theirs, ours)
 
 
-def pictures(id: str, channels: int = 3, n: int = 1) -> Tensor:
-    """(n, C, S, S), small where the network can look at small pictures."""
-    size = BUILDERS[id].input.size if family(id) in FIXED else SMALLEST.get(id, 64)
+def pictures(id: str, channels: int = 3) -> Tensor:
+    """(B, C, S, S): two small ones, or one where the network cannot look at small pictures."""
+    n, size = (1, BUILDERS[id].input.size) if family(id) in FIXED else (2, SMALLEST.get(id, 64))
     torch.manual_seed(1)
     return torch.randn(n, channels, size, size)
 
@@ -112,7 +112,7 @@ def test_the_table_says_what_is_measured(id: str) -> None:
     assert [stage[2] for stage in stages] == pytest.approx([stage[2] for stage in now], abs=2e-3)
     if stored["head"]:  # what is left is the cost torchvision says, less the classifier's
         classifier = 2e-9 * 1000 * stored["features"]
-        assert BUILDERS[id].outline.gflop == pytest.approx(2 * weights.meta["_ops"] - classifier, rel=0.02)
+        assert BUILDERS[id].outline.gflop == pytest.approx(2 * weights.meta["_ops"] - classifier, rel=0.02, abs=0.005)
 
 
 def test_the_table_is_whole_and_every_row_has_words() -> None:
@@ -183,7 +183,7 @@ def address(value: Tensor) -> int:
 def test_the_same_weights_give_what_torchvision_gives(pair: Pair) -> None:
     """Its logits, where its classifier is one linear layer on our features; else its pooled last map."""
     theirs, ours = pair.theirs, pair.ours
-    x, head = pictures(pair.id, n=2), BUILDERS[pair.id].head
+    x, head = pictures(pair.id), BUILDERS[pair.id].head
     with torch.inference_mode():
         features = ours.features(x)
         if head:
@@ -192,7 +192,7 @@ def test_the_same_weights_give_what_torchvision_gives(pair: Pair) -> None:
             assert alike(said, theirs(x))
         else:
             assert alike(features, theirs.features(x).mean(dim=(2, 3)))
-        assert features.shape == (2, BUILDERS[pair.id].outline.features) and ours(x).shape == (2, 3)
+        assert features.shape == (len(x), BUILDERS[pair.id].outline.features) and ours(x).shape == (len(x), 3)
         assert alike(ours.head(features), ours(x))
     assert all(key.startswith(HEAD) or key in ours.trunk.state_dict() for key in weights_of(ours))
 
@@ -216,10 +216,10 @@ def test_the_map_is_a_picture_and_grad_cam_can_use_it(pair: Pair) -> None:
         features = ours.features(x)
     hook.remove()
     shown = (ours.map_reshape or (lambda map: map))(seen[0])  # (B, D, h, w)
-    assert shown.dim() == 4 and len(shown) == 1 and shown.shape[2] == shown.shape[3] > 1
+    assert shown.dim() == 4 and len(shown) == len(x) and shown.shape[2] == shown.shape[3] > 1
     if family(pair.id) not in NO_PLAIN_MEAN:
         assert alike(shown.mean(dim=(2, 3)), features)
-    assert explain(ours, x, 1, "ill").state in ("ok", "flat")
+    assert explain(ours, x[:1], 1, "ill").state in ("ok", "flat")
 
 
 def test_one_channel_sees_a_grey_picture_as_three_do(pair: Pair) -> None:
@@ -263,7 +263,7 @@ def test_a_copy_stands_by_itself(id: str) -> None:
     assert network.map_layer in set(network.trunk.modules())
 
 
-@pytest.mark.parametrize("id", ["mobilenet_v3_small", "squeezenet1_0", "resnet18", "swin_v2_t", "maxvit_t"])
+@pytest.mark.parametrize("id", ["mobilenet_v3_small", "squeezenet1_0", "resnet18", "swin_t", "swin_v2_t"])
 def test_reinitialised_it_forgets_everything_and_still_answers(id: str) -> None:
     network = build(id, 2)
     learned = [key for key, value in network.state_dict().items() if value.is_floating_point()]
@@ -279,7 +279,7 @@ def test_reinitialised_it_forgets_everything_and_still_answers(id: str) -> None:
     reinitialise(network)
     assert same_state(first, state_of(network))
     with torch.inference_mode():
-        said = network.eval()(pictures(id, n=2))
+        said = network.eval()(pictures(id))
     assert torch.isfinite(said).all()
 
 

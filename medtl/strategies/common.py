@@ -3,7 +3,7 @@
 from typing import Any
 
 from medtl.strategies.strategy import setting
-from medtl.vocabulary import Blend
+from medtl.vocabulary import Blend, Plan
 
 # Values of C for the head on cached features; on standardised features small values win on small cohorts.
 STRENGTHS = tuple(10 ** (exponent / 2) for exponent in range(-8, 3))
@@ -31,10 +31,10 @@ def blend(default: float) -> Any:
     return setting(default, "Mix the source back in", help, low=0.0, high=0.95)
 
 
-def blend_back(share: float) -> Blend:
-    return Blend(
-        f"Mix {100 * share:.0f} % of the source back into all its weights, to keep its general features.", 1 - share
-    )
+def blend_back(share: float) -> Plan:
+    """The step that mixes so much of the source back in; none for 0."""
+    says = f"Mix {100 * share:.0f} % of the source back into all its weights, to keep its general features."
+    return (Blend(says, 1 - share),) if share else ()
 
 
 def batch() -> Any:

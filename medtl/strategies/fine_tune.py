@@ -49,7 +49,8 @@ class FineTune(Strategy):
                 adapt_batchnorm=self.batch_norm == "adapt",
                 balanced=balanced,
             ),
-            *([common.blend_back(self.blend), fit_head(balanced)] if self.blend else []),
+            *common.blend_back(self.blend),
+            *([fit_head(balanced)] if self.blend else []),
         )
 
 

@@ -50,7 +50,7 @@ class MultiTask(Strategy):
                 balanced=balanced,
                 by_task=True,
             ),
-            *([common.blend_back(self.blend)] if self.blend else []),
+            *common.blend_back(self.blend),
             fit_head(balanced),
         )
 

@@ -6,7 +6,8 @@
     python benchmarks/ranking.py --time             # ranking six sources on 500 images, and again after a relabel
 
 Targets: BUSI, Kermany normal/pneumonia, PBC, MedNIST; 10, 25 and 50 training cases a class, five draws each, patients
-and copies never divided. Pairs whose target trained the source are left out. "No transfer" is the thumbnails control
+and copies never divided. Pairs whose target trained the source are left out. Beside them two targets of a shipped
+source's own kind, made of images that none of the sources has seen: there always taking ImageNet is not the answer. "No transfer" is the thumbnails control
 for the last layer, and training from scratch for fine-tuning. Needs the folder `shared` beside the project; prints
 Markdown tables. Not a test: figures depend on the computer.
 """
@@ -20,7 +21,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ TRAINED_ON = {
     "blood-cells": {"PBC"},
     "medical-mix": {"Kermany", "PBC", "MedNIST"},
 }
+CHILDREN, CELLS = "unseen children", "unseen cells"  # normal, bacterial, viral films; five stages of granulocytes
+OWN_KIND = (CHILDREN, CELLS)
 SCORES = ("out of fold", "LogME", "H-score", "LEEP", "NCE")
 ADVICE = "the advice"
 WANTED_REGRET = 0.01
@@ -108,12 +111,12 @@ def rows_of(name: str) -> Iterator[tuple[Path, str, str]]:
 
 
 def finer(name: str) -> Iterator[tuple[Path, str, str]]:
-    """Questions about images that shipped sources have not seen, see `worth`."""
-    if name == "unseen children: normal, bacterial, viral":
+    """As `rows_of`, with the targets of a shipped source's own kind besides."""
+    if name == CHILDREN:
         for file, label, group in rows_of("Kermany"):
             if "/test/" in str(file):
                 yield file, label if label == "NORMAL" else ("bacterial" if "bacteria" in file.name else "viral"), group
-    elif name == "unseen cells: stages of granulocytes":
+    elif name == CELLS:
         for file, _, group in rows_of("PBC"):
             stage = file.name.split("_")[0]
             if stage in ("MMY", "MY", "PMY", "BNE", "SNE"):
@@ -122,13 +125,16 @@ def finer(name: str) -> Iterator[tuple[Path, str, str]]:
         yield from rows_of(name)
 
 
-def target(name: str, rows: list[tuple[Path, str, str]], unseen_by: Path | None = None) -> Target:
-    """The images of `name`, in an order by hash; copies share a group; without those in a source's fingerprints."""
+def target(name: str, unseen_by: Iterable[Source] = ()) -> Target:
+    """The images of `name`, in an order by hash; copies share a group; without those in these sources' fingerprints."""
+    rows = list(finer(name))
     rows.sort(key=lambda row: hashlib.sha256(row[0].name.encode()).digest())
     pictures = [shrunk(np.asarray(Image.open(file).convert("RGB"))) for file, _, _ in rows]
     thumbnails = np.stack([thumbnail(picture) for picture in pictures])
     prints = seen.fingerprints(thumbnails)
-    keep = np.ones(len(rows), bool) if unseen_by is None else ~seen.among(prints, seen.load(unseen_by))
+    keep = np.ones(len(rows), bool)
+    for source in unseen_by:
+        keep &= ~seen.among(prints, seen.load(Path(source.weights).parent))
     names = sorted({label for _, label, _ in rows})
     labels = np.array([names.index(label) for _, label, _ in rows])
     groups = joined([group for _, _, group in rows], prints)
@@ -358,16 +364,16 @@ def worth(at_hand: dict[str, Source], ws: Workspace, device: Any, draws: int) ->
     print("|---|---|---|---|---|---|---|")
     base = at_hand["ImageNet MobileNetV2"]
     questions = {
-        "chest-xray": ("unseen children: normal, bacterial, viral", "BUSI"),
-        "blood-cells": ("unseen cells: stages of granulocytes", "MedNIST"),
-        "medical-mix": ("unseen children: normal, bacterial, viral", "unseen cells: stages of granulocytes", "BUSI"),
+        "chest-xray": (CHILDREN, "BUSI"),
+        "blood-cells": (CELLS, "BUSI"),
+        "medical-mix": (CHILDREN, CELLS, "BUSI"),
     }
     for id, names in questions.items():
         if id not in at_hand:
             continue
         source = at_hand[id]
         for name in names:
-            of = target(name, list(finer(name)), Path(source.weights).parent)
+            of = target(name, [source])
             both = [looked_at(one, ws, of, device) for one in (base, source)]
             for per_class in (10, 25):
                 gaps, level = [], []
@@ -389,12 +395,12 @@ def worth(at_hand: dict[str, Source], ws: Workspace, device: Any, draws: int) ->
 
 def distances(at_hand: dict[str, Source], ws: Workspace, device: Any) -> None:
     """How far each kind of images lies from what each shipped source learned from: what "close" and "far" rest on."""
-    kinds = ["unseen children: normal, bacterial, viral", "unseen cells: stages of granulocytes", "BUSI", "MedNIST"]
+    kinds = [CHILDREN, CELLS, "BUSI", "MedNIST"]
     print("\n### Distance of unseen images to what a source learned from, as a share of its own spread\n")
     print("| source | " + " | ".join(f"{kind} (n 30 / 150)" for kind in kinds) + " |")
     print("|---" * (len(kinds) + 1) + "|")
     shipped = {id: source for id, source in at_hand.items() if source.origin == "shipped"}
-    asked = {kind: target(kind, list(finer(kind))) for kind in kinds}
+    asked = {kind: target(kind, shipped.values() if kind in OWN_KIND else ()) for kind in kinds}
     for id, source in shipped.items():
         folder = Path(source.weights).parent
         learned = statistics.load(folder)
@@ -460,7 +466,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--fine-tune", type=int, default=0, metavar="DRAWS", help="train every source, this many draws")
     parser.add_argument("--sizes", type=int, nargs="+", default=[25], help="cases a class of the fine-tuning")
-    parser.add_argument("--targets", nargs="+", default=["BUSI", "Kermany", "PBC", "MedNIST"])
+    parser.add_argument("--targets", nargs="+", default=["BUSI", "Kermany", "PBC", "MedNIST", *OWN_KIND])
     parser.add_argument("--time", action="store_true", help="only the time of a ranking")
     parser.add_argument("--home", help="a workspace of its own, in which features are kept for the next time")
     parser.add_argument("--distance", action="store_true", help="only how far kinds of images lie from sources")
@@ -482,9 +488,12 @@ def main() -> None:
             return
         if not options.worth:
             frozen, trained = measured(at_hand, ws, device, options)
-            table(frozen, "last layer alone", list(at_hand))
-            if trained:
-                table(trained, "fine-tuning, 10 epochs at most", list(at_hand))
+            for cells, how in ((frozen, "last layer alone"), (trained, "fine-tuning, 10 epochs at most")):
+                foreign = [cell for cell in cells if cell.on not in OWN_KIND]
+                own = [cell for cell in cells if cell.on in OWN_KIND]
+                for some, where in ((foreign, "no source saw this kind"), (own, "some source knows this kind")):
+                    if some:
+                        table(some, f"{how}; {where}", list(at_hand))
         worth(at_hand, ws, device, options.draws)
 
 
@@ -493,7 +502,7 @@ def measured(
 ) -> tuple[list[Cell], list[Cell]]:
     frozen, trained = [], []
     for name in options.targets:
-        of = target(name, list(rows_of(name)))
+        of = target(name, [s for s in at_hand.values() if s.origin == "shipped"] if name in OWN_KIND else ())
         mine = {id: source for id, source in at_hand.items() if usable(id, name)}
         seen_by = {id: looked_at(source, ws, of, device) for id, source in mine.items()}
         flat = np.stack([thumbnail(picture) for picture in of.pictures]).reshape(len(of.labels), -1) / np.float32(255)
@@ -501,6 +510,8 @@ def measured(
         for per_class in PER_CLASS:
             for draw in range(options.draws):
                 train, tune = drawn(of, per_class, draw)
+                if np.bincount(of.labels[train]).min() < per_class or np.bincount(of.labels[tune]).min() < 3:
+                    continue  # a target too small for so many a class
                 y, groups = of.labels[train], of.groups[train]
                 both = {id: scored(mine[id], ws, x[train], y, groups, of.classes) for id, x in seen_by.items()}
                 said = {id: scores_of for id, (scores_of, _) in both.items()}

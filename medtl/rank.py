@@ -382,6 +382,8 @@ class _Measuring:
         learned, mine = statistics.load(folder) if source.weights else (), statistics.learn(eyes.features)
         if mine and (apart := distance.nearest(learned, mine)):
             row = replace(row, distance=round(apart.share, 3), nearness=apart.nearness)
+        if (apart_from_own := self._told_apart(source, eyes.features)) is not None:
+            row = replace(row, told_apart=round(apart_from_own, 3))
         if source.weights and len(before := seen.load(folder)):
             copies = int(seen.among(seen.fingerprints(self.thumbnails), before).sum())
             row = replace(row, seen=copies, says=_says_seen(copies, len(self.cohort.cases)) if copies else row.says)
@@ -442,6 +444,42 @@ class _Measuring:
             eye.features(inputs.take, np.array([row]))
         per_case = (time.monotonic() - start) / min(TIMED, len(rows))
         return features, seconds, seconds - taking[0], round(per_case, 4), peak.mb()
+
+    def _told_apart(self, source: Source, features: np.ndarray) -> float | None:
+        """AUROC of telling a run's own training cases from these, where its cohort is still here and another one."""
+        import numpy as np
+
+        from medtl.modalities.image import keys, together
+        from medtl.runs import store
+        from medtl.training.features import FeatureCache, cached
+        from medtl.transferability import distance
+
+        if source.origin != "run":
+            return None
+        try:
+            theirs = cohorts.load(self.ws, store.recipe(self.ws.run(source.id)).cohort)
+        except MedtlError:
+            return None
+        if theirs.first == self.cohort.first:
+            return None
+        folder = self.ws.cohort(theirs.id)
+        pixels, part = Pixels(folder), theirs.split.part_of()
+        groups = together(pixels, theirs)
+        train = np.array([n for n, case in enumerate(theirs.cases) if part.get(case.id) == "train"])
+        rows = _drawn(train, groups, [case.id for case in theirs.cases], OTHERS)
+
+        def compute(missing: np.ndarray) -> np.ndarray:
+            from medtl.modalities.image import ImageInputs
+            from medtl.training.inference import Eye
+
+            network, device = self._network(source)
+            return Eye(network, source.input, device).features(ImageInputs(folder, theirs, source.input).take, missing)
+
+        names = keys(pixels, theirs)
+        cache = FeatureCache(self.ws.features, source.sha256, source.input)
+        own = cached(cache, [names[row] for row in rows], lambda missing: compute(rows[missing]))
+        mine = self.groups[self.rows] + int(groups.max()) + 1
+        return distance.told_apart(own, features, np.concatenate([groups[rows], mine]))
 
     def _network(self, source: Source) -> tuple[Network, Any]:
         from medtl.training.machine import share_the_cores

@@ -27,8 +27,8 @@ MAY_IMPORT = {
         "medtl.training",
     },
     "medtl.rank": {
-        "medtl.cohorts", "medtl.evaluation", "medtl.modalities", "medtl.sources", "medtl.strategies", "medtl.training",
-        "medtl.transferability",
+        "medtl.cohorts", "medtl.evaluation", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.strategies",
+        "medtl.training", "medtl.transferability",
     },
     "medtl.start": {"medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies"},
     "medtl.prediction": {

@@ -20,6 +20,7 @@ from medtl.transferability import seen, statistics
 from medtl.vocabulary import Cohort
 from medtl.workspace import Workspace, write_whole
 from tests import builders
+from tests.conftest import Practice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +196,16 @@ def test_a_source_with_a_head_gives_its_own_answers(ranked: Ranked, tmp_path: Pa
     made, _ = add_file(ranked.ws, tmp_path / "headed.safetensors", "mobilenet_v3_small", f"Headed {tmp_path.name}")
     row = rank.run(ranked.ws, ranked.cohort.id, [made.id]).rows[0]
     assert row.leep is not None and row.leep <= 0 and row.nce is not None and row.nce <= 0
+
+
+def test_a_run_of_another_cohort_is_told_apart_from_this_one(practice: Practice, tmp_path: Path) -> None:
+    """The same kind of pictures can hardly be told apart; on its own cohort the question is not asked."""
+    other = builders.add_cohort(practice.ws, tmp_path / "brought", seed_of_pictures=7)
+    row = rank.run(practice.ws, other.id, [practice.run]).rows[0]
+    assert row.told_apart is not None and 0 <= row.told_apart < 0.8
+    assert row.nearness == "close" and row.seen == 0
+    own = rank.run(practice.ws, practice.cohort.id, [practice.run])
+    assert own.rows[0].told_apart is None and own.rows[0].seen > 0 and own.recommended == ""
 
 
 # ---- what cannot be ranked ------------------------------------------------------------------------------------------

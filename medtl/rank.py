@@ -143,15 +143,30 @@ def load_map(ws: Workspace, cohort_id: str) -> dict[str, Any]:
         return {}
 
 
+def nearest(ws: Workspace, cohort: Cohort) -> Ranking | None:
+    """What was measured on this version or, where nothing was, on the nearest one before it."""
+    at = cohort
+    while (found := load(ws, at.id)) is None and at.parent:
+        try:
+            at = cohorts.load(ws, at.parent)
+        except MedtlError:  # deleted; what stood before it cannot be reached any more
+            return None
+    return found
+
+
 def recommended(ws: Workspace, cohort: Cohort, known: Iterable[Source]) -> Recommendation:
     """The source and strategy to begin with: as measured where sources were ranked, else by their cards."""
+    return advised(cohort, known, nearest(ws, cohort))
+
+
+def advised(cohort: Cohort, known: Iterable[Source], found: Ranking | None) -> Recommendation:
+    """The same, for those who have the ranking at hand."""
     known = tuple(known)
     by_card = recommend(cohort, known)
-    found = load(ws, cohort.id)
-    usable = {source.id for source in known if source.available}
-    if found is None or found.recommended not in usable:
+    if found is None or found.recommended not in {source.id for source in known if source.available}:
         return by_card
-    return replace(by_card, source=found.recommended, says_source=found.says, basis="measured on this cohort")
+    basis = "measured on this cohort" if found.cohort == cohort.id else "measured before the last change of this cohort"
+    return replace(by_card, source=found.recommended, says_source=found.says, basis=basis)
 
 
 def listed(ws: Workspace, cohort: Cohort) -> tuple[Source, ...]:
@@ -166,19 +181,33 @@ def known(ws: Workspace) -> tuple[Source, ...]:
     return tuple(sources.sources(ws))
 
 
+def takes(ws: Workspace, cohort: Cohort, with_sources: Iterable[Source]) -> float:
+    """Seconds it takes here to look at the cases with these sources, before it starts."""
+    from medtl.training import cost
+
+    share = min(LOOKED_AT, len(cohort.split.train)) / max(1, len(cohort.cases))
+    return sum(cost.estimate(ws, cohort, source, ()).seconds * share for source in with_sources)
+
+
+def race_takes(ws: Workspace, cohort: Cohort, with_sources: Iterable[Source]) -> float:
+    """Seconds a race among these takes here, before it starts."""
+    from medtl.training import cost
+
+    share = min(1.0, LOOKED_AT / max(1, len(cohort.split.train)))
+    seconds = []
+    for source in with_sources:
+        plan = make("fine-tune", {"epochs": 1}).plan(source.outline, len(cohort.classes))
+        seconds.append(cost.estimate(ws, cohort, source, plan).seconds * share)
+    return RACE_EPOCHS * sum(seconds) / max(1, len(seconds))
+
+
 def race_says(ws: Workspace, cohort_id: str) -> str:
     """What a race would cost on this computer, before it starts."""
     from medtl.training import cost
 
     cohort = cohorts.load(ws, cohort_id)
-    share = min(1.0, LOOKED_AT / max(1, len(cohort.split.train)))
-    seconds = []
-    for source in listed(ws, cohort):
-        plan = make("fine-tune", {"epochs": 1}).plan(source.outline, len(cohort.classes))
-        seconds.append(cost.estimate(ws, cohort, source, plan).seconds * share)
-    mean = sum(seconds) / max(1, len(seconds))
-    takes = cost.in_words(mean * RACE_EPOCHS)
-    return f"The race trains the best three sources 1, 2 and 4 short epochs: {takes} on this computer."
+    needs = cost.in_words(race_takes(ws, cohort, listed(ws, cohort)))
+    return f"The race trains the best three sources 1, 2 and 4 short epochs: {needs} on this computer."
 
 
 class _Progress:

@@ -7,9 +7,9 @@
 
 Targets: BUSI, Kermany normal/pneumonia, PBC, MedNIST; 10, 25 and 50 training cases a class, five draws each, patients
 and copies never divided. Pairs whose target trained the source are left out. Beside them two targets of a shipped
-source's own kind, made of images that none of the sources has seen: there always taking ImageNet is not the answer. "No transfer" is the thumbnails control
-for the last layer, and training from scratch for fine-tuning. Needs the folder `shared` beside the project; prints
-Markdown tables. Not a test: figures depend on the computer.
+source's own kind, made of images that none of the sources has seen: there always taking ImageNet is not the answer.
+"No transfer" is the thumbnails control for the last layer, and training from scratch for fine-tuning. Needs the folder
+`shared` beside the project; prints Markdown tables. Not a test: figures depend on the computer.
 """
 
 import argparse

@@ -429,7 +429,7 @@ class _Measuring:
         cache = FeatureCache(self.ws.features, source.sha256, source.input)
         wanted = [self.keys[i] for i in self.rows]
         known = cache.load(wanted) if source.sha256 else {}
-        before = load(self.ws, self.cohort.parent or self.cohort.id) or load(self.ws, self.cohort.id)
+        before = nearest(self.ws, self.cohort)
         earlier = before.row(source.id) if before else None
         seconds, per_case, memory = (
             (earlier.seconds, earlier.per_case, earlier.memory_mb) if earlier else (None, None, None)
@@ -450,6 +450,7 @@ class _Measuring:
         """Features (n, D) of `rows`; seconds in all, of them forward, and of one case alone; peak memory in MB."""
         import numpy as np
 
+        from medtl.training import cost
         from medtl.training.inference import Eye
 
         network, device = self._network(source)
@@ -468,6 +469,7 @@ class _Measuring:
 
         features = eye.features(take, rows, lambda done, _: progress.reach(at + done))
         seconds = time.monotonic() - began
+        cost.remember(self.ws, source.builder, len(rows) * source.outline.gflop, seconds)
         start = time.monotonic()
         for row in rows[:TIMED]:
             eye.features(inputs.take, np.array([row]))

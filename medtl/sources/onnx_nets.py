@@ -92,13 +92,13 @@ def build(graph: Path, spec: InputSpec, classes: int) -> Network:
 
 
 def _read(path: Path) -> Any:
-    model = _looked_through(_parsed(read_whole(path), path.name), path.name)
+    model = _parsed(read_whole(path), path.name)
     if any(tensor.doc_string == _WITHOUT_VALUES for tensor in model.graph.initializer):
         raise BadInput(
             f"'{path.name}' holds an architecture without its weights, as MedTL keeps it beside weights.safetensors.",
             "Bring the ONNX file this source was made of.",
         )
-    return model
+    return _looked_through(model, path.name)
 
 
 def _parsed(content: bytes, name: str) -> Any:

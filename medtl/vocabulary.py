@@ -245,7 +245,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class StageOutline:
-    """One stage of a network, input side first. `gflop` is the forward cost of one 224 px case."""
+    """One stage of a network, input side first. `gflop` is the forward cost of one case of its builder's input size."""
 
     name: str
     parameters: int

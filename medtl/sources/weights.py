@@ -139,7 +139,7 @@ def head_of(source: Source, weights_folder: Path) -> tuple[np.ndarray, np.ndarra
         if not {weight.dtype, bias.dtype} <= set(_FLOATS) or bias.shape != weight.shape[:1]:
             continue
         if torch.isfinite(weight).all() and torch.isfinite(bias).all():
-            return weight.float().numpy(), bias.float().numpy()
+            return weight.float().numpy().copy(), bias.float().numpy().copy()  # the file may be mapped into memory
     return None
 
 
@@ -147,11 +147,13 @@ def _head_state(source: Source, weights_folder: Path) -> Mapping[str, Tensor]:
     """The tensors of the source's file that may be a head; none when it is not on this computer."""
     if source.origin == "torchvision":
         builder = BUILDERS[source.builder]
-        if not builder.head or not is_here(builder, weights_folder):
+        found = torch_hub.find(weights_folder, builder.file)
+        if not builder.head or found is None:
             return {}
-        state = _read_published(_kept(builder, weights_folder))
+        state = _read_published(_checked(builder, found))
         return {key: value for key, value in state.items() if key.startswith(_HEADS)}
-    if not Path(source.weights).is_file():
+    path = Path(source.weights)
+    if path.suffix != ".safetensors" or not path.is_file():  # no weights here, or of a kind of their own (ONNX)
         return {}
     return read_safetensors(_as_on_its_card(source), _HEADS)
 
@@ -338,11 +340,6 @@ def file_sha256(path: Path) -> str:
         ) from error
 
 
-def is_here(builder: Builder, folder: Path) -> bool:
-    """Whether the published file lies in `folder` or in torch's own cache; its hash is not looked at."""
-    return (folder / builder.file).exists() or torch_hub.cached(builder.file) is not None
-
-
 def fetch(builder: Builder, folder: Path, progress: Progress | None = None) -> Path:
     """The published file of `builder`, from `folder`, from torch's own cache or over the network, in this order.
 
@@ -350,14 +347,10 @@ def fetch(builder: Builder, folder: Path, progress: Progress | None = None) -> P
     """
     if not (folder / builder.file).exists() and not _from_torch_hub(builder, folder):
         _download(builder, folder / builder.file, progress or (lambda done, total: None))
-    return _kept(builder, folder)
+    return _checked(builder, folder / builder.file)
 
 
-def _kept(builder: Builder, folder: Path) -> Path:
-    """The published file in `folder`, or else in torch's cache. Raises BadInput when it is not what was published."""
-    path = folder / builder.file
-    if not path.exists():
-        path = torch_hub.cached(builder.file) or path
+def _checked(builder: Builder, path: Path) -> Path:
     if not _is_published(builder, path):
         raise BadInput(
             f"The file {builder.file} is damaged: its hash does not begin with {builder.hash}.",

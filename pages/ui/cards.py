@@ -8,6 +8,7 @@ import streamlit as st
 from medtl import strategies
 from medtl.cohorts.pixels import as_model_sees
 from medtl.errors import MedtlError
+from medtl.sources.groups import group_of
 from medtl.training import cost as costs
 from medtl.vocabulary import Cohort, Outline, Plan, Source
 from pages.ui import pictures, shelf, words
@@ -24,6 +25,9 @@ SOURCE_COLUMNS = {
     "source": st.column_config.TextColumn("Source", width=250),
     "trained on": st.column_config.TextColumn("Trained on", width=180),
     "size": st.column_config.TextColumn("Size", width=60, help="Million values in the network"),
+    "computer": st.column_config.TextColumn(
+        "Computer", width=110, help="What it wants for training without long waits"
+    ),
     "cost": st.column_config.TextColumn("Cost here", width=110, help="Linear probe on these images, on this computer"),
     "licence": st.column_config.TextColumn("Licence", width=80),
     "available": st.column_config.TextColumn("Here?", width=130),
@@ -36,6 +40,7 @@ def source_rows(cohort: Cohort, sources: Sequence[Source], at: str) -> dict[str,
         "source": [plain(source.title) for source in sources],
         "trained on": [plain(source.trained_on) for source in sources],
         "size": [f"{source.outline.parameters / 1e6:.1f} M" for source in sources],
+        "computer": [group_of(source.outline).title for source in sources],
         "cost": [takes(cohort.id, source.id, "linear-probe") for source in sources],
         "licence": [plain(source.licence) for source in sources],
         "available": [where(source) for source in sources],
@@ -86,6 +91,7 @@ def source(source: Source) -> None:
             ("Labels", _labels(source.labels)),
             ("Input", source.input.describe()),
             ("Network", f"{source.builder}, {source.outline.parameters / 1e6:.1f} million values"),
+            ("Computer", _computer(source)),
             ("Licence", source.licence),
             ("Attribution", source.attribution),
             ("Limits", source.card.limits),
@@ -98,6 +104,12 @@ def source(source: Source) -> None:
                 right.markdown(md(says))
         for figure in source.figures:
             st.markdown(f":material/monitoring: {md(figure)}")
+
+
+def _computer(source: Source) -> str:
+    """The group it belongs to by cost, and what that means in time."""
+    group = group_of(source.outline)
+    return f"{group.title[0].upper()}{group.title[1:]}. {group.says}"
 
 
 def _labels(labels: Sequence[str]) -> str:

@@ -177,10 +177,14 @@ def _parser() -> argparse.ArgumentParser:
     source = words.add_parser("source", help="add or delete a source model").add_subparsers(
         required=True, metavar="ACTION"
     )
-    bring = command(source, "add", commands.source_add, "add a safetensors file for a named network")
+    bring = command(source, "add", commands.source_add, "add a network of your own: .safetensors, .onnx or .keras")
     bring.add_argument("file")
-    bring.add_argument("--builder", required=True)
     bring.add_argument("--title", required=True)
+    bring.add_argument("--builder", default="", help="the network a .safetensors file is for; not for others")
+    bring.add_argument("--range", default="", help="brightness a .onnx or .keras was shown: 0-1, 0-255 or =-1-1")
+    bring.add_argument("--mean", metavar="R,G,B", help="... or mean and std, of pixels from 0 to 1")
+    bring.add_argument("--std", metavar="R,G,B")
+    bring.add_argument("--size", type=int, help="pixels a side, where the file leaves it open")
     bring.add_argument("--card", help="TOML with says, trained_on, cases, labels, licence, ...")
     command(source, "delete", commands.source_delete, "delete a source you added").add_argument("id")
 

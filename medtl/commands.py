@@ -5,6 +5,7 @@ Everything heavy is imported where it is used, so that `--help` and small comman
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -181,10 +182,24 @@ def sources(ws: Workspace, options: argparse.Namespace) -> Answer:
 
 
 def source_add(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.sources.foreign import Stated
     from medtl.sources.importing import add_file
 
-    source, match = add_file(ws, Path(options.file), options.builder, options.title, _path(options.card))
-    return {**_source(source), "report": match.describe()}
+    stated = Stated(_numbers(options.mean, "--mean"), _numbers(options.std, "--std"), options.size, options.range)
+    source, found = add_file(ws, Path(options.file), options.builder, options.title, _path(options.card), stated)
+    return {**_source(source), "report": found.describe()}
+
+
+def _numbers(text: str | None, name: str) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise BadInput(f"'{text}' is no list of numbers.", f"Write for example {name} 0.5,0.5,0.5.") from error
+    if not all(math.isfinite(number) for number in numbers):
+        raise BadInput(f"'{text}' is no list of numbers.", f"Write for example {name} 0.5,0.5,0.5.")
+    return numbers
 
 
 def source_delete(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -214,6 +229,7 @@ def _source(source: Any) -> Answer:
         "figures": list(source.figures),
         "size_mb": source.size_mb,
         "sha256": source.sha256,
+        "needs": source.needs,
     }
 
 

@@ -17,6 +17,7 @@ from medtl.workspace import Workspace
 
 if TYPE_CHECKING:
     from medtl.prediction import Trained
+    from medtl.sources.foreign import Stated
 
 KEPT = 3  # runs kept in memory
 
@@ -43,11 +44,16 @@ class Desk:
             return {"predictions": [as_message(answer, self.workspace.spool) for answer in answers]}
         if asked == "explain":
             return to_dict(self._run(question["run"]).explain_case(question["case"], question["label"]))
-        if asked == "add-source":
-            from medtl.sources.importing import add_file
+        if asked in ("look-at-source", "add-source"):
+            from medtl.sources import importing
 
-            source, match = add_file(self.workspace, Path(question["path"]), question["builder"], question["title"])
-            return {"id": source.id, "report": match.describe()}
+            path, stated = Path(question["path"]), _stated(question.get("stated") or {})
+            if asked == "look-at-source":
+                return {"report": importing.look(path, question["builder"], stated).describe()}
+            source, found = importing.add_file(
+                self.workspace, path, question["builder"], question["title"], stated=stated
+            )
+            return {"id": source.id, "report": found.describe()}
         raise MedtlError(f"The question '{asked}' is not known.")
 
     def _run(self, run_id: str) -> "Trained":
@@ -59,6 +65,13 @@ class Desk:
         while len(self._trained) > KEPT:
             self._trained.popitem(last=False)[1].close()
         return self._trained[run_id]
+
+
+def _stated(said: dict[str, Any]) -> "Stated":
+    from medtl.sources.foreign import Stated
+
+    numbers = {name: tuple(said[name]) if said.get(name) else None for name in ("mean", "std")}
+    return Stated(**numbers, size=said.get("size"), range=said.get("range") or "")
 
 
 def main(home: str) -> None:

@@ -36,9 +36,13 @@ class Consultant:
         answer: dict[str, Any] = self._ask(ask="explain", run=run_id, case=case_id, label=label)
         return answer
 
-    def add_source(self, path: str, builder: str, title: str) -> dict[str, str]:
-        """{"id", "report"} of a safetensors file added as a source."""
-        answer: dict[str, str] = self._ask(ask="add-source", path=path, builder=builder, title=title)
+    def look_at_source(self, path: str, builder: str, stated: dict[str, Any] | None = None) -> str:
+        """What was found in a file, and whether it fits; nothing is kept."""
+        return str(self._ask(ask="look-at-source", path=path, builder=builder, stated=stated)["report"])
+
+    def add_source(self, path: str, builder: str, title: str, stated: dict[str, Any] | None = None) -> dict[str, str]:
+        """{"id", "report"} of a file added as a source. `stated`: the fields of `sources.foreign.Stated`."""
+        answer: dict[str, str] = self._ask(ask="add-source", path=path, builder=builder, title=title, stated=stated)
         return answer
 
     def close(self) -> None:

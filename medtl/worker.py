@@ -167,6 +167,7 @@ class _Story:
 
         from medtl.cohorts import library as cohorts
         from medtl.modalities.image import ImageInputs, keys
+        from medtl.sources import cards
         from medtl.sources import library as sources
         from medtl.training.fit import Examples
 
@@ -183,7 +184,7 @@ class _Story:
         parts = np.array([part.get(case.id, "") for case in cohort.cases])
         index = {name: i for i, name in enumerate(cohort.classes)}
         self.cohort: Cohort = cohort
-        self.source: Source = source
+        self.source: Source = cards.keep_graph(source, self.folder)
         inputs = ImageInputs(self.workspace.cohort(cohort.id), cohort, source.input)
         self.examples = Examples(
             inputs=inputs,

@@ -65,12 +65,15 @@ STARTED_BY_NAME = {
     "medtl.cli",
     "medtl.cohorts.reader",
 }  # and imported by nobody but `__main__`
-HEAVY = ("torch", "torchvision", "sklearn", "cv2")
+HEAVY = ("torch", "torchvision", "sklearn", "cv2", "onnx", "onnx2torch", "keras", "timm", "torchxrayvision")
 LIGHT = (
     "medtl.start",
     "medtl.consulting",
     "medtl.strategies",
     "medtl.sources.library",
+    "medtl.sources.cards",
+    "medtl.sources.optional",
+    "medtl.sources.foreign",
     "medtl.sources.builders",
     "medtl.training.cost",
     "medtl.training.machine",

@@ -1,58 +1,154 @@
-"""A user's own weights file becomes a source: checked against a named network, copied, given a card."""
+"""A user's own file becomes a source: looked through, checked, kept, given a card. The ending says what kind it is.
+
+Weights (.safetensors) are for a network MedTL names; an ONNX or Keras file brings its own. What could run code when it
+is opened is refused unopened.
+"""
 
 import shutil
 import tomllib
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from medtl.errors import BadInput
-from medtl.sources import cards, library
+from medtl.errors import BadInput, NotFound
+from medtl.sources import cards, library, optional
 from medtl.sources.builders import BUILDERS
+from medtl.sources.foreign import Brought, Stated, outlined
 from medtl.sources.image_nets import build
-from medtl.sources.weights import Match, file_sha256, fill_trunk, read_safetensors
+from medtl.sources.weights import Match, file_sha256, fill_trunk, load_network, read_safetensors
 from medtl.vocabulary import Card, Source
 from medtl.workspace import Workspace, whole_folder
 
+_LIMITS = "What it was trained on, and how well it does, is known only as far as stated."
+_TENSORFLOW = {".pb", ".tflite", ".tf"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in a file that brings its own network, a sentence each."""
+
+    notes: tuple[str, ...]
+
+    def describe(self) -> str:
+        return " ".join(self.notes)
+
 
 def add_file(
-    workspace: Workspace, path: Path, builder: str, title: str, card: Path | None = None
-) -> tuple[Source, Match]:
-    """Add a safetensors file for a named builder. `card` is a TOML file whose fields are put on the card.
+    workspace: Workspace, path: Path, builder: str, title: str, card: Path | None = None, stated: Stated | None = None
+) -> tuple[Source, Match | Found]:
+    """Add a file. `builder` names the network of a safetensors file, `stated` how pictures are shown to another's;
+    `card` is a TOML file whose fields are put on the card.
 
-    Returns the source and what matched. Raises MedtlError when the file is not safetensors or does not fit.
+    Returns the source and what matched or was found. Raises MedtlError when the file cannot be used; nothing of it is
+    kept then.
     """
-    if not path.is_file():
-        raise BadInput(f"There is no file '{path}'.", "Give the path of a .safetensors file.")
-    network = BUILDERS[builder]
-    match = fill_trunk(build(builder, 2), read_safetensors(path))
     said = _said(card)
+    bring = _kind(path)
+    if bring is not None:
+        return _add_network(workspace, path, bring(path, stated or Stated()), title, said)
+    network, match = BUILDERS[_named(builder)], _look_at_weights(path, builder)
     id = library.slug(title, library.sources(workspace))
-    source = Source(
+    source = _source(
+        id, title, said, f"Your own {network.title} weights, from the file {path.name}.", network.reference, _LIMITS,
+        builder=builder, input=network.input, outline=network.outline, sha256=file_sha256(path),
+    )  # fmt: skip
+    with whole_folder(workspace.source(id)) as folder:
+        shutil.copyfile(path, folder / cards.WEIGHTS)
+        cards.write(folder, source)
+    return cards.read(workspace.source(id), "imported"), match
+
+
+def look(path: Path, builder: str, stated: Stated | None = None) -> Match | Found:
+    """What `add_file` would find; nothing is kept."""
+    bring = _kind(path)
+    return Found(bring(path, stated or Stated()).notes) if bring is not None else _look_at_weights(path, builder)
+
+
+def _kind(path: Path) -> Callable[[Path, Stated], Brought] | None:
+    """What brings a file of this ending; None for weights of a named network, and for what is refused as such."""
+    ending = path.suffix.lower()
+    if path.is_dir() or ending in _TENSORFLOW:
+        raise BadInput(
+            f"'{path.name}' is no file that is read here.",
+            "From TensorFlow: model.save('model.keras') in Keras 3, or python -m tf2onnx.convert --saved-model FOLDER "
+            "--output model.onnx. Then bring that file.",
+        )
+    if not path.is_file():
+        raise BadInput(f"There is no file '{path}'.", "Give the path of a .safetensors, .onnx or .keras file.")
+    if ending == ".onnx":
+        from medtl.sources import onnx_nets
+
+        return onnx_nets.bring
+    if ending == ".keras":
+        from medtl.sources import keras_nets
+
+        return keras_nets.bring
+    return None
+
+
+def _look_at_weights(path: Path, builder: str) -> Match:
+    state = read_safetensors(path)  # first: a file that is refused is refused whatever network was named
+    return fill_trunk(build(_named(builder), 2), state)
+
+
+def _named(builder: str) -> str:
+    if not builder:
+        raise BadInput(
+            "A safetensors file holds numbers, not the network they belong to.",
+            f"Name the network, for example --builder resnet50. Known: {', '.join(BUILDERS.ids)}.",
+        )
+    if builder not in BUILDERS:
+        raise NotFound(f"There is no network called '{builder}'.", f"Known: {', '.join(BUILDERS.ids)}.")
+    return builder
+
+
+def _add_network(
+    workspace: Workspace, path: Path, brought: Brought, title: str, said: dict[str, Any]
+) -> tuple[Source, Found]:
+    """Keep the architecture and the weights apart; what is kept is loaded once before the source is there."""
+    from safetensors.torch import save_file
+
+    kind = path.suffix.lower()[1:]
+    id = library.slug(title, library.sources(workspace))
+    name = {"onnx": "ONNX", "keras": "Keras"}[kind]
+    with whole_folder(workspace.source(id)) as folder:
+        weights, graph = folder / cards.WEIGHTS, folder / cards.GRAPHS[kind]
+        graph.write_bytes(brought.graph)
+        state = {key: value.detach().contiguous() for key, value in brought.network.trunk.state_dict().items()}
+        save_file(state, weights)
+        source = _source(
+            id, title, said, f"Your own network, from the {name} file {path.name}.", "",
+            f"{_LIMITS} {' '.join(brought.notes)}",
+            builder=kind, input=brought.input, outline=outlined(brought.network, brought.input),
+            sha256=file_sha256(weights), weights=str(weights), graph=str(graph),
+            needs=optional.needs(kind),
+        )  # fmt: skip
+        load_network(source, workspace.weights, 2)
+        cards.write(folder, source)
+    return cards.read(workspace.source(id), "imported"), Found(brought.notes)
+
+
+def _source(id: str, title: str, said: dict[str, Any], says: str, reference: str, limits: str, **facts: Any) -> Source:
+    return Source(
         card=Card(
             id=id,
             title=title,
-            says=said.get("says", f"Your own {network.title} weights, from the file {path.name}."),
-            reference=said.get("reference", network.reference),
-            limits=said.get("limits", "What it was trained on, and how well it does, is known only as far as stated."),
+            says=said.get("says", says),
+            reference=said.get("reference", reference),
+            limits=said.get("limits", limits),
         ),
-        builder=builder,
-        input=network.input,
-        outline=network.outline,
         origin="imported",
         trained_on=said.get("trained_on", "not stated"),
         cases=said.get("cases", "not stated"),
         labels=tuple(said.get("labels", ())),
         licence=said.get("licence", "not stated"),
         attribution=said.get("attribution", ""),
-        sha256=file_sha256(path),
+        **facts,
     )
-    with whole_folder(workspace.source(id)) as folder:
-        shutil.copyfile(path, folder / cards.WEIGHTS)
-        cards.write(folder, source)
-    return replace(cards.read(workspace.source(id), "imported"), available=True), match
 
 
-def _said(card: Path | None) -> dict[str, str]:
+def _said(card: Path | None) -> dict[str, Any]:
     if card is None:
         return {}
     try:

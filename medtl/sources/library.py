@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medtl.catalogue import Catalogue
 from medtl.errors import BadInput, NotFound
-from medtl.sources import cards, torch_hub
+from medtl.sources import cards, optional, torch_hub
 from medtl.sources.builders import BUILDERS, Builder
 from medtl.vocabulary import Card, Source
 from medtl.workspace import SHIPPED_SOURCES, Workspace
@@ -19,9 +19,10 @@ _IMAGENET_LIMITS = (
 
 
 def sources(workspace: Workspace) -> Catalogue[Source]:
-    """Every source in the order of the screen: shipped first, then the user's own, runs, and torchvision's."""
+    """Every source in the order of the screen: shipped, the user's own, runs, torchvision's, optional libraries'."""
     found = [*_in(SHIPPED_SOURCES, "shipped"), *_in(workspace.sources, "imported"), *_runs(workspace)]
     found += [_published(builder, workspace) for builder in BUILDERS]
+    found += optional.sources(workspace)
     return Catalogue("source", *_told_apart(found))
 
 

@@ -132,6 +132,8 @@ def reinitialise(network: Network) -> None:
             module.reset_parameters()
         elif isinstance(module, nn.MultiheadAttention):
             module._reset_parameters()
+        elif callable(begin := getattr(module, "start_over", None)):  # it knows itself how it begins
+            begin()
     for name, parameter in network.named_parameters():
         if name.endswith(("class_token", "pos_embedding", "relative_position_bias_table")):
             nn.init.trunc_normal_(parameter, std=0.02)

@@ -41,6 +41,8 @@ def source_of(recipe: Recipe, cohort: Cohort, start: Source, plan: Plan, judged:
         attribution=start.attribution,
         sha256=file_sha256(result / cards.WEIGHTS),
         figures=tuple(_figure(e) for e in judged.estimates if e.name in ("auroc", "balanced_accuracy")),
+        graph=start.graph,  # `cards.write` puts the file beside the card
+        needs=start.needs,
         hidden=max((step.hidden for step in plan if isinstance(step, NewHead)), default=0),
     )
 

@@ -37,8 +37,8 @@ _CONVERT = (
     "'weights.safetensors')."
 )
 _CONVERT_KERAS = (
-    "Export the network where you trust it, as ONNX (model.export('model.onnx', format='onnx')); or copy its weights "
-    "into the same network of torchvision and save that with safetensors.torch.save_file."
+    "Convert it where you trust it: import keras; keras.models.load_model('model.h5').save('model.keras'). Then bring "
+    "model.keras, which Keras 3 writes and which is read without running code."
 )
 # Names that torchvision gave layers before and still has in the files it publishes: DenseNet (a dot within a name, see
 # `torchvision.models.densenet._load_state_dict`) and ViT (`MLPBlock._load_from_state_dict`).
@@ -113,6 +113,10 @@ def load_network(source: Source, weights_folder: Path, classes: int, progress: P
     if source.origin == "torchvision":
         state = _read_published(fetch(BUILDERS[source.builder], weights_folder, progress))
     else:
+        if source.origin == "optional":
+            from medtl.sources import optional_weights
+
+            optional_weights.fetch(source, progress)
         state = read_safetensors(_as_on_its_card(source))
     fill_trunk(network, state)
     return network

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from medtl.errors import BadInput
-from medtl.sources import cards
+from medtl.sources import cards, optional
 from medtl.sources.builders import BUILDERS
-from medtl.vocabulary import Card, InputSpec, Source
+from medtl.vocabulary import Card, InputSpec, Outline, Source, StageOutline
 from tests.builders import source
 
 ODD = [
@@ -90,3 +90,52 @@ def test_a_card_that_is_not_text_or_not_there_is_said(tmp_path: Path) -> None:
     (tmp_path / cards.CARD).write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput):
         cards.read(tmp_path, "imported")
+
+
+def foreign(folder: Path, **changes: object) -> Source:
+    outline = Outline((StageOutline('part "1"', 10, 0.5), StageOutline("part 2", 7, 1e-3)), 16)
+    folder.mkdir(exist_ok=True)
+    (folder / "model.onnx").write_bytes(b"graph")
+    return source(outline, builder="onnx", graph=str(folder / "model.onnx"), **changes)
+
+
+def test_an_outline_and_an_architecture_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optional, "installed", lambda library: True)
+    given = foreign(tmp_path / "from")
+    got = written(tmp_path / "to", given)
+    assert got.outline == given.outline and got.available and got.needs == "pip install onnx2torch"
+    assert Path(got.graph) == tmp_path / "to" / "model.onnx" and Path(got.graph).read_bytes() == b"graph"
+
+
+def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optional, "installed", lambda library: False)
+    got = written(tmp_path / "to", foreign(tmp_path / "from"))
+    assert not got.available and got.why_not == "Needs an optional library: pip install onnx2torch" and got.on_disk
+    (tmp_path / "to" / "model.onnx").unlink()
+    assert "model.onnx" in cards.read(tmp_path / "to", "imported").why_not
+
+
+FOREIGN = (
+    'graph = "../../secret"\n[outline]\nfeatures = 4\n[[outline.stages]]\nname = "a"\nparameters = 1\ngflop = 1.0\n'
+)
+
+
+def test_a_card_cannot_point_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / cards.CARD).write_text(GOOD.replace("resnet18", "keras") + FOREIGN)
+    assert Path(cards.read(tmp_path, "imported").graph) == tmp_path / "model.keras"
+
+
+@pytest.mark.parametrize("broken", ["features = 4", 'name = "a"', "parameters = 1", "gflop = 1.0", "[outline]"])
+def test_a_damaged_outline_is_said(broken: str, tmp_path: Path) -> None:
+    (tmp_path / cards.CARD).write_text(GOOD.replace("resnet18", "onnx") + FOREIGN.replace(broken + "\n", ""))
+    with pytest.raises(BadInput):
+        cards.read(tmp_path, "imported")
+
+
+def test_a_builder_of_timm_is_known_by_its_list(tmp_path: Path) -> None:
+    one = next(iter(optional.TIMM))
+    (tmp_path / cards.CARD).write_text(GOOD.replace("resnet18", one.id))
+    assert cards.read(tmp_path, "run").outline == one.outline
+    (tmp_path / cards.CARD).write_text(GOOD.replace("resnet18", "timm:hf-hub:somebody/network"))
+    with pytest.raises(BadInput):
+        cards.read(tmp_path, "run")

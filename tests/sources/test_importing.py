@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from medtl.errors import BadInput, MedtlError, NotFound
-from medtl.sources import library
-from medtl.sources.importing import add_file
+from medtl.errors import BadInput, MedtlError, NotFound, NotReady
+from medtl.sources import foreign, library
+from medtl.sources.importing import add_file, look
 from medtl.sources.weights import load_network
 from medtl.workspace import Workspace
 from tests.builders import add_source, write_weights
@@ -75,3 +75,36 @@ def test_what_does_not_fit_leaves_no_trace(ws: Workspace, whole: Path, tmp_path:
 def test_the_helper_of_other_tests_makes_a_usable_source(ws: Workspace, tmp_path: Path) -> None:
     id = add_source(ws, tmp_path / "s")
     assert library.sources(ws)[id].available
+
+
+REFUSED = ["w.pt", "w.pth", "w.bin", "w.pkl", "w.joblib", "w.ckpt", "w.h5", "w.hdf5", "w.pb", "w.tflite"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_can_run_code_is_refused_whatever_network_is_named(name: str, ws: Workspace, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"anything")
+    for builder in ("", BUILDER):
+        with pytest.raises(BadInput) as error:
+            add_file(ws, tmp_path / name, builder, "Ours")
+        assert error.value.advice
+    assert not list(ws.sources.iterdir())
+
+
+def test_weights_need_the_name_of_their_network(ws: Workspace, whole: Path) -> None:
+    with pytest.raises(BadInput, match="not the network they belong to"):
+        add_file(ws, whole, "", "Ours")
+
+
+def test_looking_keeps_nothing(ws: Workspace, whole: Path) -> None:
+    assert "matched" in look(whole, BUILDER).describe() and not list(ws.sources.iterdir())
+
+
+@pytest.mark.parametrize("library,name", [("onnx2torch", "m.onnx"), ("keras", "m.keras")])
+def test_a_library_that_is_missing_is_named(
+    library: str, name: str, ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_bytes(b"anything")
+    monkeypatch.setattr(foreign.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(NotReady, match="optional library") as error:
+        add_file(ws, tmp_path / name, "", "Ours")
+    assert error.value.advice == f"Run: pip install {library}"

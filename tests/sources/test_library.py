@@ -19,6 +19,7 @@ def ws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """An empty workspace; what is shipped is of the test's making, too, and so is torch's own cache."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(library, "SHIPPED_SOURCES", tmp_path / "shipped")
+    monkeypatch.setattr(library.optional, "sources", lambda workspace: [])  # they have a test of their own
     return Workspace(tmp_path / "home").ensure()
 
 

@@ -1,0 +1,21 @@
+"""The limits of a network brought from another library: the numbers stand here and nowhere else."""
+
+MB = 10**6
+
+FILE_BYTES = 1000 * MB  # an .onnx or .keras file, and everything unpacked from it
+CONFIG_BYTES = 20 * MB  # the description of the layers in a .keras file; ConvNeXt's has 0.4 MB
+RATIO = 200  # unpacked / packed of one member of a .keras file
+NODES = 20_000  # steps of an ONNX graph, layers of a Keras model; a ViT-L has about 2,500
+DEPTH = 64  # lists and models within one another in a .keras file
+SIDE = (16, 1024)  # px of the picture it is shown
+FEATURES = 16_384  # width of what it says of one picture
+MEMORY_BYTES = 8_000 * MB  # address space that looking through and converting one file may add
+
+
+def describe() -> tuple[tuple[str, str], ...]:
+    """The limits in words, for the documentation."""
+    return (
+        ("one ONNX or Keras file", f"{FILE_BYTES // MB} MB, {NODES:,} steps"),
+        ("picture it is shown", f"square, {SIDE[0]} to {SIDE[1]} pixels a side, grey or colour"),
+        ("features of one picture", f"{FEATURES:,}"),
+    )

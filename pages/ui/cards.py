@@ -24,16 +24,16 @@ ORIGINS = {
 }
 SOURCE_COLUMNS = {
     "chosen": st.column_config.TextColumn("", width=42, help="✓ chosen, ★ recommended, ⚠ has seen your images"),
-    "source": st.column_config.TextColumn("Source", width=230),
-    "score": st.column_config.TextColumn("Score", width=125, help="AUROC on your training images, with 95 % interval"),
+    "source": st.column_config.TextColumn("Source", width=290),
+    "score": st.column_config.TextColumn("Score", width=120, help="AUROC on your training images, with 95 % interval"),
     "distance": st.column_config.TextColumn(
         "Your images are",
-        width=145,
+        width=130,
         help="How far your images lie from those it learned from. Not known where it brings no statistics of them.",
     ),
-    "trained on": st.column_config.TextColumn("Trained on", width=150),
+    "trained on": st.column_config.TextColumn("Trained on", width=125),
     "cost": st.column_config.TextColumn(
-        "Cost here", width=120, help="To look at your images once, on this computer: measured, else estimated"
+        "Cost here", width=115, help="To look at your images once, on this computer: measured, else estimated"
     ),
     "case": st.column_config.TextColumn("A case", width=65, help="Seconds of one answer, as measured here"),
     "memory": st.column_config.TextColumn("Memory", width=70, help="Of the whole process, at its peak"),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from medtl.modalities.image import ImageInputs
     from medtl.sources.network import Network
+    from medtl.transferability.choice import Standing
     from medtl.transferability.crossvalidation import OutOfFold
 
 FILE, MAP = "ranking.json", "ranking-map.npz"
@@ -276,6 +277,8 @@ class _Measuring:
         self.thumbnails = self.pixels.thumbnails([case.id for case in cohort.cases])
         self.inputs: dict[tuple[int, int], ImageInputs] = {}
         self.maps: dict[str, np.ndarray] = {}
+        self.scores: dict[str, np.ndarray] = {}  # source -> (n, K) out of fold
+        self.standing: dict[str, Standing] = {}
         self.notes: list[str] = []
         if self.of > len(self.rows):
             self.notes.append(f"Measured on {len(self.rows):,} of {self.of:,} training cases, drawn by patient.")
@@ -331,6 +334,7 @@ class _Measuring:
     def _judged(self, rows: list[Ranked], none: OutOfFold | None) -> Ranking:
         """Best first; what is recommended, and in which words."""
         from medtl.evaluation.comparison import verdict
+        from medtl.transferability.choice import Candidate, choose
 
         rows.sort(key=lambda row: (-(row.score.value if row.score else -1.0), row.loss or math.inf))
         fit = [row for row in rows if row.score and row.seen <= SEEN_TOO_MUCH * len(self.cohort.cases)]
@@ -346,20 +350,17 @@ class _Measuring:
                 else "every source here was trained on images of this cohort, or could not be used"
             )
             return replace(base, says=f"No source can be recommended by measurement: {why}.")
-        best = fit[0]
-        assert best.score is not None
+        candidates = [
+            Candidate(row.source, self.scores[row.source], row.score.value, self.standing[row.source])
+            for row in fit
+            if row.score
+        ]
+        taken, cannot_be_told = choose(candidates, self.y, self.classes, self.positive, self.patients)
+        best = next(row for row in fit if row.source == taken.source)
         helps = verdict(best.over_none) if best.over_none else ""
-        tied = tuple(row.source for row in fit[1:] if row.score and self._tied(best, row))
-        return replace(
-            base, recommended=best.source, helps=helps, tied=tied, says=_advice(best, fit, tied, helps, base)
-        )
-
-    def _tied(self, best: Ranked, other: Ranked) -> bool:
-        """Whether the paired interval of their difference holds 0."""
-        from medtl.evaluation.comparison import difference
-
-        one, two = self.scores[best.source], self.scores[other.source]
-        return difference(self.y, one, two, self.classes, self.positive, self.patients).low <= 0
+        tied = tuple(one.source for one in cannot_be_told if one.source != best.source)
+        says = _advice(best, fit, tied, taken.standing, helps, base)
+        return replace(base, recommended=best.source, helps=helps, tied=tied, says=says)
 
     def _estimate(self, found: OutOfFold) -> Estimate:
         from medtl.evaluation.comparison import paired
@@ -382,6 +383,7 @@ class _Measuring:
     def _one(self, source: Source, none: OutOfFold | None, progress: _Progress) -> tuple[Ranked, _Eyes]:
         from medtl.evaluation.comparison import paired
         from medtl.transferability import distance, scores, seen, statistics
+        from medtl.transferability.choice import expected
         from medtl.transferability.crossvalidation import out_of_fold
 
         eyes = self._look(source, progress)
@@ -391,7 +393,7 @@ class _Measuring:
         k = len(self.classes)
         found = out_of_fold(eyes.features, self.y, self.groups[self.rows], k)
         if found:
-            self.scores = getattr(self, "scores", {}) | {source.id: found.scores}
+            self.scores[source.id] = found.scores
             row = replace(row, score=self._estimate(found), loss=round(found.loss, 4))
             if none:
                 _, gap = paired(self.y, found.scores, none.scores, self.classes, self.positive, self._draws())
@@ -406,13 +408,15 @@ class _Measuring:
         if (own := self._own_answers(source, eyes.features)) is not None:
             row = replace(row, leep=round(scores.leep(own, self.y, k), 4), nce=round(scores.nce(own, self.y, k), 4))
         folder = Path(source.weights).parent
-        learned, mine = statistics.load(folder) if source.weights else None, statistics.learn(eyes.features)
-        if learned and mine and len(learned.mean) == eyes.features.shape[1]:
-            apart = distance.between(learned, mine)
+        learned, mine = statistics.load(folder) if source.weights else (), statistics.learn(eyes.features)
+        if mine and (apart := distance.nearest(learned, mine)):
             row = replace(row, distance=round(apart.share, 3), nearness=apart.nearness)
+        if (apart_from_own := self._told_apart(source, eyes.features)) is not None:
+            row = replace(row, told_apart=round(apart_from_own, 3))
         if source.weights and len(before := seen.load(folder)):
             copies = int(seen.among(seen.fingerprints(self.thumbnails), before).sum())
             row = replace(row, seen=copies, says=_says_seen(copies, len(self.cohort.cases)) if copies else row.says)
+        self.standing[source.id] = expected(source, row.nearness)
         self.maps[source.id] = _plane(eyes.features)
         return row, eyes
 
@@ -425,7 +429,7 @@ class _Measuring:
         cache = FeatureCache(self.ws.features, source.sha256, source.input)
         wanted = [self.keys[i] for i in self.rows]
         known = cache.load(wanted) if source.sha256 else {}
-        before = load(self.ws, self.cohort.parent or self.cohort.id) or load(self.ws, self.cohort.id)
+        before = nearest(self.ws, self.cohort)
         earlier = before.row(source.id) if before else None
         seconds, per_case, memory = (
             (earlier.seconds, earlier.per_case, earlier.memory_mb) if earlier else (None, None, None)
@@ -446,6 +450,7 @@ class _Measuring:
         """Features (n, D) of `rows`; seconds in all, of them forward, and of one case alone; peak memory in MB."""
         import numpy as np
 
+        from medtl.training import cost
         from medtl.training.inference import Eye
 
         network, device = self._network(source)
@@ -464,11 +469,48 @@ class _Measuring:
 
         features = eye.features(take, rows, lambda done, _: progress.reach(at + done))
         seconds = time.monotonic() - began
+        cost.remember(self.ws, source.builder, len(rows) * source.outline.gflop, seconds)
         start = time.monotonic()
         for row in rows[:TIMED]:
             eye.features(inputs.take, np.array([row]))
         per_case = (time.monotonic() - start) / min(TIMED, len(rows))
         return features, seconds, seconds - taking[0], round(per_case, 4), peak.mb()
+
+    def _told_apart(self, source: Source, features: np.ndarray) -> float | None:
+        """AUROC of telling a run's own training cases from these, where its cohort is still here and another one."""
+        import numpy as np
+
+        from medtl.modalities.image import keys, together
+        from medtl.runs import store
+        from medtl.training.features import FeatureCache, cached
+        from medtl.transferability import distance
+
+        if source.origin != "run":
+            return None
+        try:
+            theirs = cohorts.load(self.ws, store.recipe(self.ws.run(source.id)).cohort)
+        except MedtlError:
+            return None
+        if theirs.first == self.cohort.first:
+            return None
+        folder = self.ws.cohort(theirs.id)
+        pixels, part = Pixels(folder), theirs.split.part_of()
+        groups = together(pixels, theirs)
+        train = np.array([n for n, case in enumerate(theirs.cases) if part.get(case.id) == "train"])
+        rows = _drawn(train, groups, [case.id for case in theirs.cases], OTHERS)
+
+        def compute(missing: np.ndarray) -> np.ndarray:
+            from medtl.modalities.image import ImageInputs
+            from medtl.training.inference import Eye
+
+            network, device = self._network(source)
+            return Eye(network, source.input, device).features(ImageInputs(folder, theirs, source.input).take, missing)
+
+        names = keys(pixels, theirs)
+        cache = FeatureCache(self.ws.features, source.sha256, source.input)
+        own = cached(cache, [names[row] for row in rows], lambda missing: compute(rows[missing]))
+        mine = self.groups[self.rows] + int(groups.max()) + 1
+        return distance.told_apart(own, features, np.concatenate([groups[rows], mine]))
 
     def _network(self, source: Source) -> tuple[Network, Any]:
         from medtl.training.machine import share_the_cores
@@ -576,20 +618,21 @@ class _Measuring:
 # ---- words ----------------------------------------------------------------------------------------------------------
 
 
-def _advice(best: Ranked, fit: Sequence[Ranked], tied: Sequence[str], helps: str, base: Ranking) -> str:
+def _advice(
+    best: Ranked, fit: Sequence[Ranked], tied: Sequence[str], standing: Standing, helps: str, base: Ranking
+) -> str:
+    """Which source, its number, who else, and why this one where several could be."""
     assert best.score is not None
-    score = f"{best.score.value:.2f} ({best.score.low:.2f} to {best.score.high:.2f})"
-    first = f"Take '{best.title}': on {base.cases:,} of your training images a last layer on it reaches AUROC {score}"
-    others = [row for row in fit[1:] if row.score]
+    first = f"Take '{best.title}': on {base.cases:,} of your training images a last layer on it reaches {_auroc(best)}"
+    others = [row for row in fit if row.score and row.source != best.source]
+    equal = [row for row in others if row.source in tied]
+    behind = [row for row in others if row.source not in tied]
     if not others:
         second = ", the only source that could be measured."
-    elif len(tied) == len(others):
-        second = f"; {_named(others)} cannot be told from it on so few images."
+    elif not equal:
+        second = f"; the next, '{behind[0].title}', is behind with {_auroc(behind[0])}."
     else:
-        behind = next(row for row in others if row.source not in tied)
-        assert behind.score is not None
-        near = f"; {_named([row for row in others if row.source in tied])} cannot be told from it" if tied else ""
-        second = f"{near}; '{behind.title}' is behind with {behind.score.value:.2f}."
+        second = f". {_named(equal)} cannot be told from it on so few images; it is preferred because {_why(standing)}."
     if helps == "helps" or base.control is None or best.over_none is None:
         return first + second
     gap = f"{best.over_none.value:+.2f}, {best.over_none.low:+.2f} to {best.over_none.high:+.2f}".replace("-", "−")
@@ -597,6 +640,19 @@ def _advice(best: Ranked, fit: Sequence[Ranked], tied: Sequence[str], helps: str
         f"{first}{second} But thumbnails with no source at all reach {base.control.value:.2f} (difference {gap}): on "
         "these images transfer was not seen to help, and no transfer is an honest choice."
     )
+
+
+def _auroc(row: Ranked) -> str:
+    assert row.score is not None
+    return f"AUROC {row.score.value:.2f} ({row.score.low:.2f} to {row.score.high:.2f})"
+
+
+def _why(standing: Standing) -> str:
+    return (
+        "it learned from images like yours",
+        "it learned from far more images of all sorts",
+        "its score is the highest",
+    )[standing]
 
 
 def _named(rows: Sequence[Ranked], most: int = 2) -> str:

@@ -251,7 +251,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class StageOutline:
-    """One stage of a network, input side first. `gflop` is the forward cost of one 224 px case."""
+    """One stage of a network, input side first. `gflop` is the forward cost of one case of its builder's input size."""
 
     name: str
     parameters: int
@@ -379,7 +379,15 @@ class Train:
     by_task: bool = False
 
 
-Step = Reinitialise | NewHead | Solve | Train
+@dataclass(frozen=True)
+class Blend:
+    """Set every weight of the trunk to `share` of what was learned and the rest of what the source had."""
+
+    says: str
+    share: float
+
+
+Step = Reinitialise | NewHead | Solve | Train | Blend
 Plan = tuple[Step, ...]
 
 

@@ -304,12 +304,26 @@ class _Story:
             said.append(f"This run was stopped early. {fitted.stopped}")
         if fitted.outcome:
             said.append(fitted.outcome)
+        if copies := self._seen_by_source():
+            said.append(
+                f"The source was trained on {copies:,} of the {len(self.examples.test):,} test images, or on near "
+                "copies of them: every number here looks better than it is."
+            )
         if self.patients is None:
             said.append(
                 "Nobody said which images are of the same patient: one patient's images may lie in two parts, and "
                 "every number here may look better than it is."
             )
         return said
+
+    def _seen_by_source(self) -> int:
+        """How many test images the source was trained on, as far as it keeps a record of them."""
+        from medtl.transferability import seen
+
+        if self.forgets_source or not self.source.weights:
+            return 0
+        prints = seen.fingerprints(self.thumbnails[self.examples.test])
+        return int(seen.among(prints, seen.load(Path(self.source.weights).parent)).sum())
 
     # ---- keep --------------------------------------------------------------------------------------------------------
 
@@ -349,11 +363,14 @@ class _Story:
 
     def _traces(self, result: Path) -> None:
         """So that a later target can be compared with what this run was trained on, and copies of it be found."""
+        import numpy as np
+
         from medtl.transferability import seen, statistics
 
         e = self.examples
-        if (learned := statistics.learn(self.features[e.train])) is not None:
-            learned.save(result)
+        tasks = np.array([task_of(self.cohort.classes[label]) for label in e.labels[e.train]])
+        kinds = [statistics.learn(self.features[e.train[tasks == task]]) for task in np.unique(tasks)]
+        statistics.save(result, [kind for kind in kinds if kind is not None])
         seen.save(result, seen.fingerprints(self.thumbnails[e.train]))
 
     def _rows(self) -> list[results.PredictionRow]:

@@ -41,8 +41,7 @@ def doors() -> None:
             show.section("Bring your images")
         st.markdown("A zip or a folder with one sub-folder a class is enough. They stay on this computer.")
         if st.button("Bring images", type="primary", icon=":material/upload:"):
-            selection.choose(cohort=None, run=None, source=None, strategy=None)
-            st.switch_page(selection.path("data"))
+            selection.go("data", **selection.NOTHING)
 
 
 def recent() -> None:

@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from pages.ui import catalogue, frame, shelf, show, versions, words
+from pages.ui import catalogue, frame, shelf, show, words
 
 
 def page() -> None:
-    st.session_state.pop(versions.DELETED, None)
     show.heading("Library", "inventory_2")
     st.caption(
         f"{words.size(shelf.disk_use())} used · {words.size(shelf.free())} free on this disk"

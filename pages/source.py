@@ -5,7 +5,7 @@ import streamlit as st
 from medtl import rank
 from medtl.rank import Ranking
 from medtl.vocabulary import Cohort, Source
-from pages.ui import bring_source, cards, cohort_map, frame, measuring, ranking, selection, shelf, show
+from pages.ui import bring_source, cards, cohort_map, frame, ranking, selection, shelf, show
 from pages.ui.escape import md, plain
 
 
@@ -49,7 +49,6 @@ def pick(cohort: Cohort, sources: tuple[Source, ...], at: str, found: Ranking | 
     """The chosen one, another one, and the way on: beneath the table, whose toolbar covers what is above."""
     titles = {source.id: source.title for source in sources}
     source = next(source for source in sources if source.id == at)
-    measuring_now = measuring.under_way(cohort)
 
     key = f"source-pick-{at}"  # by what is chosen, so that a late answer of the browser cannot choose it back
 
@@ -64,8 +63,8 @@ def pick(cohort: Cohort, sources: tuple[Source, ...], at: str, found: Ranking | 
         type="primary" if found and found.recommended != at else "secondary",
         icon=":material/arrow_forward:",
         width="stretch",
-        disabled=not source.available or measuring_now,
-        help="Wait until it is measured, or stop." if measuring_now else source.why_not or None,
+        disabled=not source.available,
+        help=source.why_not or None,
     ):
         selection.go("strategy", source=at, run=None)
     if says := ranking.note(cohort, found, at):

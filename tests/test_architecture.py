@@ -27,8 +27,8 @@ MAY_IMPORT = {
         "medtl.training",
     },
     "medtl.rank": {
-        "medtl.cohorts", "medtl.evaluation", "medtl.modalities", "medtl.sources", "medtl.strategies", "medtl.training",
-        "medtl.transferability",
+        "medtl.cohorts", "medtl.evaluation", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.strategies",
+        "medtl.training", "medtl.transferability",
     },
     "medtl.start": {"medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies"},
     "medtl.prediction": {
@@ -178,6 +178,11 @@ def test_what_the_server_imports_loads_no_heavy_library(tmp_path: Path) -> None:
     )
     answer = python(code, MEDTL_HOME=str(tmp_path))
     assert answer.returncode == 0, answer.stderr[-2000:]
+
+
+def test_the_page_is_switched_in_one_place() -> None:
+    """Which stops the bars first; one that ticks late would empty the next page."""
+    assert [module_of(file) for file in files() if "st.switch_page" in file.read_text()] == ["pages.ui.selection"]
 
 
 @pytest.mark.parametrize("file", files(), ids=module_of)

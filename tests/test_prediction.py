@@ -12,7 +12,7 @@ from medtl.prediction import UNLIKE, Trained, as_dict, as_message
 from medtl.runs import results
 from medtl.sources import library
 from medtl.sources.trained import export_as_source
-from medtl.sources.weights import file_sha256, load_network, read_safetensors
+from medtl.sources.weights import file_sha256, head_of, load_network, read_safetensors
 from medtl.workspace import Workspace
 from tests.conftest import Practice
 
@@ -143,10 +143,14 @@ def test_a_run_can_be_exported_and_used_as_a_source(practice: Practice, tmp_path
     assert source.sha256 == file_sha256(tmp_path / "discs" / "weights.safetensors")
     assert "medtl train" in (tmp_path / "discs" / "card.toml").read_text()
     state = read_safetensors(tmp_path / "discs" / "weights.safetensors")
-    assert not any(key.startswith("head.") for key in state)
-    assert {str(v.dtype) for v in state.values()} <= {"torch.float16", "torch.int64"}
-    network = load_network(source, practice.ws.weights, 5)
+    trunk = {key: value for key, value in state.items() if not key.startswith("head.")}
+    assert {str(v.dtype) for v in trunk.values()} <= {"torch.float16", "torch.int64"}
     full = read_safetensors(practice.folder / "result" / "weights.safetensors")
+    network = load_network(source, practice.ws.weights, 5)  # a new cohort brings its own classes
+    assert network.head.out_features == 5
+    head = head_of(source, practice.ws.weights)  # and yet the head is kept, as it was
+    assert head is not None and np.array_equal(head[0], full["head.weight"].numpy())
+    assert np.array_equal(head[1], full["head.bias"].numpy())
     for key, value in network.trunk.state_dict().items():
         assert np.allclose(value.numpy(), full[key].numpy(), rtol=1e-3, atol=1e-6), key
     put = Workspace(tmp_path / "other").ensure()

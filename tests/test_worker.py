@@ -16,7 +16,7 @@ from medtl import start
 from medtl.cohorts import library as cohorts
 from medtl.errors import NotReady
 from medtl.runs import events, results, status, store
-from medtl.workspace import Workspace
+from medtl.workspace import Workspace, write_whole
 from tests.builders import add_cohort, estimates, spawned, told, wait_until, work
 from tests.conftest import Practice
 
@@ -27,6 +27,8 @@ RESULT_FILES = {
     "estimates.json",
     "curves.json",
     "neighbours.npz",
+    "statistics.npz",
+    "seen.npz",
 }
 # Quick where every epoch counts, endless where a test ends it.
 SHORT = {"epochs": 3, "batch": 12, "rate": 3e-4, "freeze": 3, "hidden": 32}
@@ -63,6 +65,23 @@ def test_a_finished_run_has_every_file(practice: Practice) -> None:
     assert names[0] == "queued" and names[-1] == "finished"
     assert names.index("started") < names.index("phase") < names.index("evaluated")
     assert not list(practice.folder.glob(".*"))  # nothing half-written
+
+
+def test_a_run_used_as_a_source_on_its_own_images_says_that_the_numbers_look_too_good(
+    practice: Practice, tmp_path: Path
+) -> None:
+    """It was trained on the train part; where those images are the test part of another cohort, they are known."""
+    part = practice.cohort.split.part_of()
+    other = {"train": "test", "tune": "tune", "test": "train"}
+    rows = [f"{case.name},{other[part[case.id]]}" for case in practice.cohort.cases]
+    write_whole(tmp_path / "split.csv", "\n".join(["file,part", *rows]))
+    turned = add_cohort(practice.ws, tmp_path / "pictures", split=tmp_path / "split.csv")
+    run = start.start(practice.ws, turned.id, practice.run, "linear-probe", launch=False)
+    assert work(practice.ws.run(run)) == 0
+    n = len(turned.split.test)
+    said = [caveat for caveat in estimates(practice.ws.run(run))["caveats"] if "trained on" in caveat]
+    assert said and f"{n} of the {n} test images" in said[0]
+    assert not any("trained on" in caveat for caveat in estimates(practice.folder)["caveats"])
 
 
 def test_the_numbers_are_complete(practice: Practice) -> None:

@@ -65,7 +65,8 @@ def measure(network: Network, size: int, channels: int = 3) -> Outline:
             with FlopCounterMode(display=False) as counter:
                 x = stage(x)
             stages.append(StageOutline(outline.name, outline.parameters, round(counter.get_total_flops() / 1e9, 3)))
-    return Outline(tuple(stages), network.width)
+        features = network.features_from(x, len(network.stages)).shape[1]
+    return Outline(tuple(stages), features)
 
 
 class _Readable(TorchFunctionMode):
@@ -122,8 +123,8 @@ def _resnet(net: Any, classes: int) -> Network:
 def _regnet(net: Any, classes: int) -> Network:
     width = net.fc.in_features
     net.fc = nn.Identity()
-    stages = _stages([[net.stem], *([block] for block in net.trunk_output)])
-    return Network(net, stages, _mean(), width, classes, net.trunk_output)
+    blocks = list(net.trunk_output)
+    return Network(net, _stages([[net.stem], *([b] for b in blocks)]), _mean(), width, classes, blocks[-1])
 
 
 def _densenet(net: Any, classes: int) -> Network:

@@ -97,7 +97,7 @@ def _readable(folder: Path, origin: str) -> Source | None:
 
 
 def _published(builder: Builder, workspace: Workspace) -> Source:
-    here = (workspace.weights / builder.file).exists() or torch_hub.cached(builder.file) is not None
+    here = torch_hub.find(workspace.weights, builder.file) is not None
     return Source(
         card=Card(
             id=builder.id.replace("_", "-") + "-imagenet",

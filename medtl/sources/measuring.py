@@ -30,7 +30,7 @@ _MEANT = "IMAGENET1K_V"
 def table() -> dict[str, dict[str, Any]]:
     """Name -> its row, for every network that has weights we can offer."""
     names = torchvision.models.list_models(module=torchvision.models)
-    return {id: row(id, weights) for id in names if (weights := weights_for(id)) is not None}
+    return {id: row(weights, *hollow_nets(id)) for id in names if (weights := weights_for(id)) is not None}
 
 
 def weights_for(id: str) -> Any:
@@ -39,14 +39,18 @@ def weights_for(id: str) -> Any:
     return next((one for one in torchvision.models.get_model_weights(id) if one.name == wanted), None)
 
 
-def row(id: str, weights: Any) -> dict[str, Any]:
+def hollow_nets(id: str) -> tuple[Network, Any]:
+    """Our network and torchvision's, both without values."""
+    with hollow():
+        return cut(id, 2), torchvision_net(id)
+
+
+def row(weights: Any, network: Network, theirs: Any) -> dict[str, Any]:
     shown = weights.transforms()
     # The size of the crop is the size the network learned at. We stretch the whole image to it instead of cutting out
     # the middle, as torchvision does: disease may lie at the border.
     (size,) = shown.crop_size
     mean, std = list(shown.mean), list(shown.std)
-    with hollow():
-        network, theirs = cut(id, 2), torchvision_net(id)
     if hasattr(theirs, "transform_input"):  # weights of Google's: torchvision shifts pixels to this range on the way in
         mean = std = [0.5, 0.5, 0.5]
     outline = measure(network, size)

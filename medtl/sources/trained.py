@@ -54,8 +54,7 @@ def recipe_in_words(recipe: Recipe) -> str:
 
 
 def export_as_source(run_folder: Path, folder: Path, card: dict[str, Any] | None = None) -> Source:
-    """Write `card.toml` and the weights of a finished run to `folder`, ready to be shipped or added elsewhere: the trunk
-    in 16 bits, its head as it was.
+    """Write `card.toml` and fp16 weights (the head as it was) of a finished run to `folder`, to be shipped or shared.
 
     `card` overrides fields of the card (title, says, limits, licence, ...). Raises BadInput when `folder` exists.
     """

@@ -75,27 +75,27 @@ class Match:
         return not (self.missing or self.shapes or self.kinds)
 
     def describe(self) -> str:
-        says = [f"{_tensors(self.matched)} matched by name and shape."]
+        says = [f"{self.matched:,} tensors matched by name and shape."]
         if self.adapted:
             says.append(f"The first convolution was adapted ({self.adapted}).")
         if self.head:
             classes = f" for {self.head_classes:,} classes" if self.head_classes else ""
             says.append(f"The file's own last layer{classes} ({_some(self.head)}) is not used: yours is trained anew.")
         if self.unused:
-            says.append(f"{_tensors(len(self.unused))} belong to nothing in this network ({_some(self.unused)}).")
-        if self.missing:
             says.append(
-                f"{_tensors(len(self.missing))} of the network are missing in the file ({_some(self.missing)})."
+                f"{_tensors(self.unused, 'belongs', 'belong')} to nothing in this network ({_some(self.unused)})."
             )
+        if self.missing:
+            says.append(f"{_tensors(self.missing, 'is', 'are')} missing in the file ({_some(self.missing)}).")
         if self.shapes:
-            says.append(f"{_tensors(len(self.shapes))} have another shape ({_some(self.shapes, '; ')}).")
+            says.append(f"{_tensors(self.shapes, 'has', 'have')} another shape ({_some(self.shapes, '; ')}).")
         if self.kinds:
-            says.append(f"{_tensors(len(self.kinds))} hold another kind of numbers ({_some(self.kinds, '; ')}).")
+            says.append(f"{_tensors(self.kinds, 'holds', 'hold')} another kind of numbers ({_some(self.kinds, '; ')}).")
         return " ".join(says)
 
 
-def _tensors(count: int) -> str:
-    return "1 tensor" if count == 1 else f"{count:,} tensors"
+def _tensors(names: Collection[str], one: str, more: str) -> str:
+    return f"1 tensor {one}" if len(names) == 1 else f"{len(names):,} tensors {more}"
 
 
 def _some(names: Iterable[str], between: str = ", ", at_most: int = 3) -> str:
@@ -135,7 +135,7 @@ def head_of(source: Source, weights_folder: Path) -> tuple[np.ndarray, np.ndarra
         if not {weight.dtype, bias.dtype} <= set(_FLOATS) or bias.shape != weight.shape[:1]:
             continue
         if torch.isfinite(weight).all() and torch.isfinite(bias).all():
-            return weight.float().numpy(), bias.float().numpy()
+            return weight.float().numpy().copy(), bias.float().numpy().copy()  # the file may be mapped into memory
     return None
 
 
@@ -143,11 +143,13 @@ def _head_state(source: Source, weights_folder: Path) -> Mapping[str, Tensor]:
     """The tensors of the source's file that may be a head; none when it is not on this computer."""
     if source.origin == "torchvision":
         builder = BUILDERS[source.builder]
-        if not builder.head or not is_here(builder, weights_folder):
+        found = torch_hub.find(weights_folder, builder.file)
+        if not builder.head or found is None:
             return {}
-        state = _read_published(_kept(builder, weights_folder))
+        state = _read_published(_checked(builder, found))
         return {key: value for key, value in state.items() if key.startswith(_HEADS)}
-    if not Path(source.weights).is_file():
+    path = Path(source.weights)
+    if path.suffix != ".safetensors" or not path.is_file():  # no weights here, or of a kind of their own (ONNX)
         return {}
     return read_safetensors(_as_on_its_card(source), _HEADS)
 
@@ -334,11 +336,6 @@ def file_sha256(path: Path) -> str:
         ) from error
 
 
-def is_here(builder: Builder, folder: Path) -> bool:
-    """Whether the published file lies in `folder` or in torch's own cache; its hash is not looked at."""
-    return (folder / builder.file).exists() or torch_hub.cached(builder.file) is not None
-
-
 def fetch(builder: Builder, folder: Path, progress: Progress | None = None) -> Path:
     """The published file of `builder`, from `folder`, from torch's own cache or over the network, in this order.
 
@@ -346,14 +343,10 @@ def fetch(builder: Builder, folder: Path, progress: Progress | None = None) -> P
     """
     if not (folder / builder.file).exists() and not _from_torch_hub(builder, folder):
         _download(builder, folder / builder.file, progress or (lambda done, total: None))
-    return _kept(builder, folder)
+    return _checked(builder, folder / builder.file)
 
 
-def _kept(builder: Builder, folder: Path) -> Path:
-    """The published file in `folder`, or else in torch's cache. Raises BadInput when it is not what was published."""
-    path = folder / builder.file
-    if not path.exists():
-        path = torch_hub.cached(builder.file) or path
+def _checked(builder: Builder, path: Path) -> Path:
     if not _is_published(builder, path):
         raise BadInput(
             f"The file {builder.file} is damaged: its hash does not begin with {builder.hash}.",

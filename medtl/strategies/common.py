@@ -3,6 +3,7 @@
 from typing import Any
 
 from medtl.strategies.strategy import setting
+from medtl.vocabulary import Blend, Plan
 
 # Values of C for the head on cached features; on standardised features small values win on small cohorts.
 STRENGTHS = tuple(10 ** (exponent / 2) for exponent in range(-8, 3))
@@ -20,6 +21,20 @@ def rate(default: float) -> Any:
 def earlier_slower() -> Any:
     help = "Each stage nearer to the input gets this share of the next one's rate."
     return setting(0.4, "Earlier layers slower by", help, low=0.05, high=1.0)
+
+
+def blend(default: float) -> Any:
+    help = (
+        "How much of the source is mixed back into the weights at the end: 0 keeps what was learned alone, 0.5 lies "
+        "half way, which keeps more of the source's general features."
+    )
+    return setting(default, "Mix the source back in", help, low=0.0, high=0.95)
+
+
+def blend_back(share: float) -> Plan:
+    """The step that mixes so much of the source back in; none for 0."""
+    says = f"Mix {100 * share:.0f} % of the source back into all its weights, to keep its general features."
+    return (Blend(says, 1 - share),) if share else ()
 
 
 def batch() -> Any:

@@ -17,7 +17,8 @@ class FineTune(Strategy):
         says="Starts from the fitted last layer, then lets every layer adapt to your images, early layers slower. "
         "Pays off with a few hundred cases or more; wants a GPU, or patience.",
         reference="Kumar et al. 2022, arXiv:2202.10054 (head first, then all); Howard and Ruder 2018, "
-        "arXiv:1801.06146 section 3.2 (smaller rates for earlier layers)",
+        "arXiv:1801.06146 section 3.2 (smaller rates for earlier layers); Wortsman et al. 2021, arXiv:2109.01903 "
+        "(mixing the source back in)",
         limits="Can forget what the source knew, and can learn shortcuts; on small cohorts it is often no better than "
         "training only the last layer. The tuning part decides when to stop, and keeps the fitted head alone if "
         "nothing improves on it.",
@@ -30,6 +31,7 @@ class FineTune(Strategy):
     class_weights: str = common.balance()
     batch: int = common.batch()
     patience: int = common.patience(4)
+    blend: float = common.blend(0.0)
 
     def plan(self, outline: Outline, classes: int) -> Plan:
         balanced = self.class_weights == "balanced"
@@ -47,6 +49,8 @@ class FineTune(Strategy):
                 adapt_batchnorm=self.batch_norm == "adapt",
                 balanced=balanced,
             ),
+            *common.blend_back(self.blend),
+            *([fit_head(balanced)] if self.blend else []),
         )
 
 

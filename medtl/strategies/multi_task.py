@@ -17,7 +17,8 @@ class MultiTask(Strategy):
         title="Learn several questions at once",
         says="One network adapts to several kinds of images together; each case only teaches the outputs of its own "
         "question. Meant for making a source that keeps general features.",
-        reference="Caruana 1997, Machine Learning 28:41-75 (multitask learning)",
+        reference="Caruana 1997, Machine Learning 28:41-75 (multitask learning); Wortsman et al. 2021, "
+        "arXiv:2109.01903 (mixing the source back in)",
         limits="Classes must say their question before a colon ('blood cell: basophil'). The questions must be of "
         "use to each other: for one question alone, adapting the whole network to it is the better way.",
     )
@@ -27,6 +28,7 @@ class MultiTask(Strategy):
     augmentation: str = common.augment("strong")
     batch_norm: str = common.batchnorm("keep")
     class_weights: str = common.balance("balanced")
+    blend: float = common.blend(0.5)
     batch: int = common.batch()
     patience: int = common.patience(3)
 
@@ -48,6 +50,7 @@ class MultiTask(Strategy):
                 balanced=balanced,
                 by_task=True,
             ),
+            *common.blend_back(self.blend),
             fit_head(balanced),
         )
 

@@ -7,11 +7,12 @@ from medtl.training.machine import machine
 from medtl.vocabulary import Cohort, Outline, Plan, Solve, Source, Train
 from medtl.workspace import Workspace, write_whole
 
-# GFLOP a second this computer is taken to manage before it was measured. Networks of thin convolutions (MobileNet,
-# EfficientNet) are bound by memory and reach about a third of what plain ones do (docs/benchmarks.md).
+# GFLOP a second this computer is taken to manage before it was measured. Networks of thin convolutions are bound by
+# memory and reach about a third of what plain ones do (docs/benchmarks.md); EfficientNetV2 is not thin in its first
+# stages, where the work is.
 _PER_CORE = {"thin": 25.0, "plain": 80.0}
 _GPU = {"thin": 3_000.0, "plain": 20_000.0}
-_THIN = ("mobilenet", "efficientnet")
+_THIN = ("mobilenet", "efficientnet_b", "mnasnet", "shufflenet", "squeezenet")
 _START = 6.0  # starting the process and reading the cohort
 _BACKWARD = 2.0  # a training pass costs this much more than a forward pass, per trained stage
 

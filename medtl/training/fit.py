@@ -5,7 +5,7 @@ Letters: N cases in the cohort, n cases in hand, C channels, S pixels a side, D 
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ from medtl.training.features import FeatureCache, cached
 from medtl.training.head import softmax, solve, tempered_loss
 from medtl.training.inference import Eye
 from medtl.training.tensors import augment, normalise, to_input, to_unit
-from medtl.vocabulary import InputSpec, NewHead, Plan, Reinitialise, Solve, Train
+from medtl.vocabulary import Blend, InputSpec, NewHead, Plan, Reinitialise, Solve, Train
 
 
 class Stopped(Exception):
@@ -106,6 +106,7 @@ class Engine:
         """Carry out the steps in order. Raises Stopped when asked to stop before anything is worth keeping."""
         fitted = Fitted(network)
         cache = self.cache
+        source = to_cpu(network.trunk.state_dict()) if any(isinstance(step, Blend) for step in plan) else {}
         for number, step in enumerate(plan):
             seed_everything(self.seed, number)
             if isinstance(step, Reinitialise):
@@ -129,6 +130,9 @@ class Engine:
                 fitted.learned = True
                 if moved and any(rate.stage != "head" for rate in step.rates):
                     cache, fitted.features = None, None
+            elif isinstance(step, Blend):
+                _blend(network, source, step.share)
+                cache, fitted.features = None, None
             if fitted.stopped:
                 break
         return fitted
@@ -489,6 +493,15 @@ def _tasks(examples: Examples) -> np.ndarray:
 def _others(tasks: np.ndarray) -> np.ndarray:
     """(K, K) bool: for a case of class k, the outputs that belong to other tasks."""
     return np.asarray(tasks[:, None] != tasks[None, :])
+
+
+def _blend(network: Network, source: Mapping[str, Tensor], share: float) -> None:
+    """WiSE-FT, Wortsman et al. 2021, arXiv:2109.01903: a straight line between two sets of weights. Batch-norm
+    statistics go along; counters, which are whole numbers, stay."""
+    with torch.no_grad():
+        for key, value in network.trunk.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(source[key].to(value.device), 1 - share)
 
 
 def _soften(head: nn.Module, temperature: float) -> None:

@@ -3,6 +3,7 @@
 Letters: n cases, D features.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +15,7 @@ from medtl.transferability.statistics import Statistics
 Nearness = Literal["close", "related", "far"]
 # Of the Fréchet distance as a share of the source's own spread (docs/benchmarks.md tells what was measured): unseen
 # images of the source's own kind stay below the first, another organ or modality lies above the second.
-CLOSE, RELATED = 0.35, 1.0
+CLOSE, RELATED = 0.8, 1.3
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ def between(source: Statistics, target: Statistics) -> Distance:
     outside = (len(source.mean) - len(both)) * (np.sqrt(source.rest) - np.sqrt(target.rest)) ** 2
     found = max(0.0, shift + inside + float(outside))
     return Distance(found, found / max(source.total, 1e-12))
+
+
+def nearest(kinds: Sequence[Statistics], target: Statistics) -> Distance | None:
+    """To the nearest of the kinds of images a source learned from; None where it keeps none, or of another width."""
+    of_width = [kind for kind in kinds if len(kind.mean) == len(target.mean)]
+    return min((between(kind, target) for kind in of_width), key=lambda found: found.share, default=None)
 
 
 def told_apart(source: np.ndarray, target: np.ndarray, groups: np.ndarray, seed: int = 0) -> float:

@@ -7,6 +7,7 @@ back into one. It does not see through mirroring or cropping by more than a few 
 Letters: n pictures in hand, m pictures a source has seen.
 """
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def load(folder: Path) -> np.ndarray:
     try:
         with np.load(folder / FILE, allow_pickle=False) as kept:
             prints = kept["fingerprints"]
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         prints = np.zeros((0, SIDE * SIDE // 8), np.uint8)
     return prints if prints.ndim == 2 and prints.shape[1] == SIDE * SIDE // 8 else np.zeros((0, 32), np.uint8)
 

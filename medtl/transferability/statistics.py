@@ -3,8 +3,11 @@
 Letters: n cases, D features, r directions kept.
 """
 
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -35,15 +38,19 @@ class Statistics:
         """Trace of the covariance."""
         return float(self.variances.sum()) + self.rest * (len(self.mean) - len(self.variances))
 
-    def save(self, folder: Path) -> None:
-        np.savez(
-            folder / FILE,
-            count=self.count,
-            mean=self.mean.astype(np.float32),
-            directions=self.directions.astype(np.float16),
-            variances=self.variances.astype(np.float32),
-            rest=self.rest,
-        )
+
+def save(folder: Path, kinds: Sequence[Statistics]) -> None:
+    """One entry for each kind of images a source learned from: of several kinds taken together, none would be near."""
+    arrays: dict[str, Any] = {}
+    for number, kind in enumerate(kinds):
+        arrays |= {
+            f"count-{number}": kind.count,
+            f"mean-{number}": kind.mean.astype(np.float32),
+            f"directions-{number}": kind.directions.astype(np.float16),
+            f"variances-{number}": kind.variances.astype(np.float32),
+            f"rest-{number}": kind.rest,
+        }
+    np.savez(folder / FILE, **arrays)
 
 
 @threadpool_limits.wrap(limits=1)
@@ -65,16 +72,19 @@ def learn(features: np.ndarray) -> Statistics | None:
     )
 
 
-def load(folder: Path) -> Statistics | None:
-    """What lies beside a source's card; None where there is nothing, or nothing readable."""
+def load(folder: Path) -> tuple[Statistics, ...]:
+    """What lies beside a source's card, a kind of images each; empty where there is nothing, or nothing readable."""
     try:
         with np.load(folder / FILE, allow_pickle=False) as kept:
-            return Statistics(
-                int(kept["count"]),
-                kept["mean"].astype(np.float32),
-                kept["directions"].astype(np.float32),
-                kept["variances"].astype(np.float32),
-                float(kept["rest"]),
+            return tuple(
+                Statistics(
+                    int(kept[f"count-{number}"]),
+                    kept[f"mean-{number}"].astype(np.float32),
+                    kept[f"directions-{number}"].astype(np.float32),
+                    kept[f"variances-{number}"].astype(np.float32),
+                    float(kept[f"rest-{number}"]),
+                )
+                for number in range(len(kept.files) // 5)
             )
-    except (OSError, ValueError, KeyError, EOFError):
-        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return ()

@@ -9,7 +9,7 @@ from medtl import published
 from medtl.cohorts import importing, limits
 from medtl.cohorts.formats.images import KIND_OF_SUFFIX
 from medtl.errors import MedtlError
-from pages.ui import bring_options, coming_in, selection, shelf, show, upload, versions, words
+from pages.ui import bring_options, coming_in, selection, shelf, show, upload, words
 from pages.ui.escape import md, plain
 
 ZIP, FOLDER, TABLE, PATH = "Zip file", "Folder", "Images and a table", "Path on this computer"
@@ -41,7 +41,6 @@ class Brought:
 
 def ask() -> None:
     """The drop zone and the one button that starts the reading."""
-    versions.after_delete()
     importing.sweep(shelf.workspace())
     left, right = st.columns([3, 2], gap="large")
     with left:

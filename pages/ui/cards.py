@@ -38,6 +38,9 @@ SOURCE_COLUMNS = {
     "case": st.column_config.TextColumn("A case", width=65, help="Seconds of one answer, as measured here"),
     "memory": st.column_config.TextColumn("Memory", width=70, help="Of the whole process, at its peak"),
     "size": st.column_config.TextColumn("Size", width=65, help="Million values in the network"),
+    "computer": st.column_config.TextColumn(
+        "Computer", width=110, help="What it wants for training without long waits"
+    ),
     "licence": st.column_config.TextColumn("Licence", width=90),
     "available": st.column_config.TextColumn("Here?", width=150),
 }
@@ -62,6 +65,7 @@ def source_rows(cohort: Cohort, sources: Sequence[Source], at: str, found: Ranki
         "case": [_short(row.per_case) if row and row.per_case else "" for row in rows],
         "memory": [f"{row.memory_mb:,} MB" if row and row.memory_mb else "" for row in rows],
         "size": [f"{source.outline.parameters / 1e6:.1f} M" for source in sources],
+        "computer": [group_of(source.outline).title for source in sources],
         "licence": [plain(source.licence) for source in sources],
         "available": [where(source) for source in sources],
     }
@@ -155,6 +159,7 @@ def source(source: Source) -> None:
             ("Labels", _labels(source.labels)),
             ("Input", source.input.describe()),
             ("Network", f"{source.builder}, {source.outline.parameters / 1e6:.1f} million values"),
+            ("Computer", _computer(source)),
             ("Licence", source.licence),
             ("Attribution", source.attribution),
             ("Limits", source.card.limits),
@@ -172,6 +177,12 @@ def source(source: Source) -> None:
         if source.needs and not source.available:
             st.markdown("To use it, install what it needs, then start MedTL again:")
             st.code(source.needs, language="shell")
+
+
+def _computer(source: Source) -> str:
+    """The group it belongs to by cost, and what that means in time."""
+    group = group_of(source.outline)
+    return f"{group.title[0].upper()}{group.title[1:]}. {group.says}"
 
 
 def _labels(labels: Sequence[str]) -> str:

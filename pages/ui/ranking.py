@@ -139,10 +139,7 @@ def _on(cohort: Cohort, found: Ranking, running: bool) -> None:
             "Take this source",
             type="primary",
             icon=":material/arrow_forward:",
-            disabled=running,
-            help="Wait until it is measured, or stop."
-            if running
-            else f"On with {md(_title(found, found.recommended))}.",
+            help=f"On with {md(_title(found, found.recommended))}.",
         ):
             selection.go("strategy", source=found.recommended, run=None)
         if running or why:
@@ -153,7 +150,7 @@ def _on(cohort: Cohort, found: Ranking, running: bool) -> None:
             icon=":material/straighten:" if fresh else ":material/refresh:",
             type="secondary" if older or fresh else "tertiary",
         ):
-            measuring.start(cohort, [*_still(found, measuring.listed(cohort))], named=True)
+            measuring.start(cohort, _still(found, measuring.listed(cohort)), named=True)
 
 
 def _still(found: Ranking, listed: Iterable[Source]) -> list[Source]:

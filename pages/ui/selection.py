@@ -2,16 +2,19 @@
 link show the same. The session only mirrors the URL, because changing the page clears it.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from medtl.errors import MedtlError
 from medtl.vocabulary import Cohort, Recipe
 from pages.ui import shelf
 
 KEYS = ("cohort", "run", "source", "strategy")
+NOTHING = dict.fromkeys(KEYS)  # to let go of all that is chosen: `choose(**NOTHING)`
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,9 @@ def choose(**ids: str | None) -> None:
 
 
 def go(page: str, **ids: str | None) -> None:
-    """Choose and open a page: `go("train", run=id)`."""
+    """Choose and open a page: `go("train", run=id)`. Nothing else switches the page."""
     choose(**ids)
+    _stop_bars()
     st.switch_page(path(page), query_params=params())
 
 
@@ -80,6 +84,20 @@ def params(**ids: str | None) -> dict[str, str]:
 
 def path(page: str) -> str:
     return f"pages/{page}.py"
+
+
+def _stop_bars() -> None:
+    """Forget the fragments of this page before it is left, so that a late tick of a bar cannot empty the next one.
+
+    A bar is renewed by a clock in the browser, which goes on ticking until the next page has arrived there. Streamlit
+    runs a tick that comes meanwhile after the next page, as a run of this page: the browser takes that for a change of
+    page, clears the screen, and nothing follows. A tick for a fragment the server has forgotten is dropped. (A link
+    stops the clocks by itself.) The fragment storage is only half public; should it move, pages are left as before,
+    and tests/e2e/test_leaving.py tells.
+    """
+    with suppress(AttributeError):
+        context: Any = get_script_run_ctx()
+        context.fragment_storage.clear()
 
 
 def _keep(chosen: dict[str, str]) -> None:

@@ -46,9 +46,7 @@ def lost(wrong: MedtlError) -> None:
     """An id that leads nowhere: the same words for unknown, deleted and hostile ones."""
     error(wrong)
     if st.button("Open the Library", icon=":material/inventory_2:", type="primary"):
-        st.session_state["chosen"] = {}
-        st.query_params.clear()
-        st.switch_page(selection.path("library"))
+        selection.go("library", **selection.NOTHING)
 
 
 def empty(says: str, action: str, page: str, icon: str) -> None:
@@ -86,7 +84,7 @@ def later(says: str, icon: str = ":material/check_circle:") -> None:
 
 def toasts() -> None:
     if said := st.session_state.pop("toast", None):
-        st.toast(said[0], icon=said[1])
+        st.toast(said[0], icon=said[1], duration="long")
 
 
 def _log(where: str, fault: Exception) -> None:

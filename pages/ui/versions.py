@@ -10,8 +10,6 @@ from medtl.vocabulary import Cohort
 from pages.ui import patients_form, selection, shelf, show, words
 from pages.ui.escape import md, plain
 
-DELETED = "deleted"  # set by the window that deletes, for the run that follows
-
 
 def panel(cohort: Cohort) -> None:
     """Newest first; the one that is open is marked, the others can be opened."""
@@ -50,7 +48,10 @@ def _says(cohort: Cohort) -> str:
 
 @st.dialog("Delete this cohort?")
 def confirm_delete(id: str, title: str) -> None:
-    """Says what goes, and how much room it gives back; afterwards, what really went."""
+    """Says what goes, and how much room it gives back; afterwards, what really went.
+
+    The page stays where it was: the Library without it, or Data as it is before images are brought.
+    """
     summary: Any = next((one for one in shelf.cohorts() if one.id == id), None)
     if summary is None:
         show.error(MedtlError("There is no such cohort any more.", "Close this window."))
@@ -85,21 +86,11 @@ def confirm_delete(id: str, title: str) -> None:
                 return
             shelf.forget()
             show.later(_gone(gone))
-            selection.choose(cohort=None, run=None, source=None, strategy=None)
-            st.query_params.clear()
-            st.session_state[DELETED] = True
+            selection.choose(**selection.NOTHING)
+            st.query_params.clear()  # also what was followed on the page
             st.rerun()
         if st.button("Keep it"):
             st.rerun()
-
-
-def after_delete() -> None:
-    """On to the Library once the window is closed, by the page's own run.
-
-    Changing the page from within the window leaves the next page empty when a bar on this one is still being renewed.
-    """
-    if st.session_state.pop(DELETED, False):
-        selection.go("library")
 
 
 def _gone(gone: housekeeping.Deleted) -> str:

@@ -68,7 +68,7 @@ def test_what_does_not_fit_leaves_no_trace(ws: Workspace, whole: Path, tmp_path:
             add_file(ws, path, builder, "Ours")
         assert error.value.message and error.value.advice
     with pytest.raises(NotFound):
-        add_file(ws, whole, "alexnet", "Ours")
+        add_file(ws, whole, "resnet19", "Ours")
     assert not list(ws.sources.iterdir())
 
 

@@ -16,7 +16,8 @@ from tests.sources.test_cards import DAMAGED
 
 @pytest.fixture
 def ws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """An empty workspace; what is shipped is of the test's making, too."""
+    """An empty workspace; what is shipped is of the test's making, too, and so is torch's own cache."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(library, "SHIPPED_SOURCES", tmp_path / "shipped")
     return Workspace(tmp_path / "home").ensure()
 
@@ -42,6 +43,19 @@ def test_every_published_network_is_on_the_shelf(ws: Workspace) -> None:
     file.write_bytes(b"here")
     here = library.sources(ws)["resnet18-imagenet"]
     assert here.on_disk and not here.why_not
+
+
+def test_what_torch_has_fetched_before_counts_as_here(ws: Workspace, tmp_path: Path) -> None:
+    cache = tmp_path / "torch" / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    (cache / BUILDERS["resnet18"].file).write_bytes(b"here")
+    assert [s.builder for s in library.sources(ws) if s.on_disk] == ["resnet18"]
+
+
+def test_where_a_published_file_comes_from_is_on_the_card(ws: Workspace) -> None:
+    for s in library.sources(ws):
+        assert s.url.startswith("https://download.pytorch.org/models/") and s.url.endswith(s.sha256)
+        assert "https://github.com/" in s.attribution and s.input == BUILDERS[s.builder].input
 
 
 def test_the_order_is_shipped_own_runs_published(ws: Workspace, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from medtl.training import fit
 from medtl.training.checkpoint import Checkpoint
 from medtl.training.features import FeatureCache
 from medtl.training.fit import Fitted, Stopped
-from medtl.vocabulary import NewHead, Plan, Rate, Solve, Train
+from medtl.training.inference import Eye
+from medtl.vocabulary import Blend, NewHead, Plan, Rate, Solve, Train
 from tests.builders import CPU, PICTURES, Heard, easy_examples, engine, image_network, same_state, state_of
 
 HEAD = NewHead("Put a new head on.")
@@ -433,3 +434,20 @@ def test_one_task_is_the_same_as_none() -> None:
     plan = (HEAD, WEAK, train(epochs=2))
     by_task = (HEAD, WEAK, train(epochs=2, by_task=True))
     assert same_state(carried_out(plan, examples=examples)[1], carried_out(by_task, examples=examples)[1])
+
+
+# ---- mixing the source back in --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_blend_lies_on_the_line_between_source_and_what_was_learned(share: float) -> None:
+    source, learned, blended = image_network(), image_network(), image_network()
+    plan = (HEAD, SOLVE, train(epochs=2))
+    engine(easy_examples()).carry_out(learned, plan)
+    fitted = engine(easy_examples()).carry_out(blended, (*plan, Blend("Mix it.", share), SOLVE))
+    for key, value in blended.trunk.state_dict().items():
+        if value.is_floating_point():
+            wanted = (1 - share) * source.trunk.state_dict()[key] + share * learned.trunk.state_dict()[key]
+            assert torch.allclose(value, wanted, atol=1e-6), key
+    fresh = Eye(blended, PICTURES, CPU).features(easy_examples().inputs.take, np.arange(96))
+    assert fitted.features is not None and np.allclose(fitted.features, fresh, atol=1e-5)

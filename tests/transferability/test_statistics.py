@@ -34,13 +34,13 @@ def test_mean_and_spread_are_those_of_ledoit_and_wolf(n: int, width: int) -> Non
 
 def test_saved_and_loaded_it_is_nearly_the_same_and_small(tmp_path: Path) -> None:
     found = learned(spread(500, 1280))
-    found.save(tmp_path)
-    back = statistics.load(tmp_path)
-    assert back is not None and back.count == 500
+    statistics.save(tmp_path, [found])
+    (back,) = statistics.load(tmp_path)
+    assert back.count == 500
     assert np.allclose(back.directions, found.directions, atol=1e-3)
     assert (tmp_path / statistics.FILE).stat().st_size < 200_000
     (tmp_path / statistics.FILE).write_bytes(b"damaged")
-    assert statistics.load(tmp_path) is None and statistics.load(tmp_path / "nowhere") is None
+    assert statistics.load(tmp_path) == () == statistics.load(tmp_path / "nowhere")
 
 
 def test_too_few_cases_say_nothing() -> None:
@@ -78,6 +78,18 @@ def test_unseen_images_of_the_same_kind_are_close_and_others_far() -> None:
     same, moved = learned(spread(60, 100, seed=5)), learned(spread(60, 100, shift=2.0, seed=5))
     assert distance.between(source, same).nearness == "close"
     assert distance.between(source, moved).nearness == "far"
+
+
+def test_of_several_kinds_the_nearest_counts(tmp_path: Path) -> None:
+    """Two kinds far apart: a case of either is near its own, and would be far from both taken together."""
+    one, two = spread(500, 100, shift=0.0), spread(500, 100, shift=6.0, seed=1)
+    statistics.save(tmp_path, [learned(one), learned(two)])
+    kinds = statistics.load(tmp_path)
+    assert [kind.count for kind in kinds] == [500, 500]
+    mine = learned(spread(60, 100, shift=6.0, seed=5))
+    near = distance.nearest(kinds, mine)
+    assert near is not None and near.nearness == "close"
+    assert distance.nearest(kinds, learned(spread(60, 40))) is None and distance.nearest((), mine) is None
 
 
 def test_a_classifier_tells_apart_what_differs_and_nothing_else() -> None:

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from medtl.strategies import recommend
+from medtl import rank
+from medtl.rank import Ranking
 from medtl.vocabulary import Cohort, Source
-from pages.ui import bring_source, cards, frame, selection, shelf, show
+from pages.ui import bring_source, cards, cohort_map, frame, ranking, selection, shelf, show
 from pages.ui.escape import md, plain
 
 
@@ -25,68 +26,84 @@ def page() -> None:
 
 
 def choose(cohort: Cohort, chosen: selection.Selection) -> None:
-    sources = shelf.sources()
-    advice = recommend(cohort, sources)
+    sources, found = shelf.sources(), shelf.ranking(cohort)
+    advice = rank.advised(cohort, sources, found)
     at = chosen.source or (chosen.recipe.source if chosen.recipe else None) or advice.source
-    titles = {source.id: source.title for source in sources}
-    if at not in titles:
-        at = advice.source if advice.source in titles else next(iter(titles))
-    st.markdown(f":material/lightbulb: **{md(titles.get(advice.source, ''))}.** {md(advice.says_source)}")
-    table(cohort, sources, at)
-    source = pick(sources, at)
-    missing = "" if source.available else source.why_not or "It cannot be used on this computer."
-    if missing:
-        st.warning(f"**{md(source.title)}** cannot be used yet. {md(missing)}", icon=":material/block:")
-    elif not source.on_disk:
-        st.info(f"**{md(source.title)}** is not on this computer yet. {md(source.why_not)}", icon=":material/download:")
+    if at not in {source.id for source in sources}:
+        at = advice.source
+    ranking.panel(cohort, advice, found)
+    table(cohort, sources, at, found)
+    source = pick(cohort, sources, at, found)
+    say_what_is_missing(source)
     left, right = st.columns([3, 2], gap="large")
     with left:
         cards.source(source)
     with right:
         cards.seen_by(cohort, source)
+    cohort_map.panel(cohort, source, found)
+    ranking.second_opinions(found)
     bring_source.ask()
 
 
-def pick(sources: tuple[Source, ...], at: str) -> Source:
+def pick(cohort: Cohort, sources: tuple[Source, ...], at: str, found: Ranking | None) -> Source:
     """The chosen one, another one, and the way on: beneath the table, whose toolbar covers what is above."""
-    ids = [source.id for source in sources]
     titles = {source.id: source.title for source in sources}
-    source = sources[ids.index(at)]
+    source = next(source for source in sources if source.id == at)
+
+    key = f"source-pick-{at}"  # by what is chosen, so that a late answer of the browser cannot choose it back
 
     def chosen() -> None:
-        selection.choose(source=st.session_state["source-pick"], run=None)
+        selection.choose(source=st.session_state[key], run=None)
 
-    st.session_state["source-pick"] = at
+    st.session_state[key] = at
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    left.selectbox("Source", ids, format_func=lambda id: plain(titles[id]), key="source-pick", on_change=chosen)
+    left.selectbox("Source", list(titles), format_func=lambda id: plain(titles[id]), key=key, on_change=chosen)
     if right.button(
         "Choose a strategy",
-        type="primary",
+        type="primary" if found and found.recommended != at else "secondary",
         icon=":material/arrow_forward:",
         width="stretch",
         disabled=not source.available,
-        help=None if source.available else source.why_not,
+        help=source.why_not or None,
     ):
         selection.go("strategy", source=at, run=None)
+    if says := ranking.note(cohort, found, at):
+        st.caption(f":material/info: {md(says)}")
+    ranking.this_one(cohort, found, source)
     return source
 
 
-def table(cohort: Cohort, sources: tuple[Source, ...], at: str) -> None:
-    """All sources side by side; a click on a row picks it too."""
+def say_what_is_missing(source: Source) -> None:
+    if not source.available:
+        missing = source.why_not or "It cannot be used on this computer."
+        st.warning(f"**{md(source.title)}** cannot be used yet. {md(missing)}", icon=":material/block:")
+    elif not source.on_disk:
+        st.info(f"**{md(source.title)}** is not on this computer yet. {md(source.why_not)}", icon=":material/download:")
+
+
+def table(cohort: Cohort, sources: tuple[Source, ...], at: str, found: Ranking | None) -> None:
+    """Sources side by side; a click on a row picks it too."""
+    kinds = cards.filters(found)
+    kind = st.segmented_control("Show", kinds, default=kinds[0], key=f"source-kind-{len(kinds)}", required=True)
+    shown = cards.filtered(sources, str(kind), found)
+    key = f"source-table-{kind}"
 
     def clicked() -> None:
-        if rows := st.session_state["source-table"]["selection"]["rows"]:
-            selection.choose(source=sources[rows[0]].id, run=None)
+        if rows := st.session_state[key]["selection"]["rows"]:
+            selection.choose(source=shown[rows[0]].id, run=None)
 
+    if not shown:
+        st.caption("There is none of this kind.")
+        return
     st.dataframe(
-        cards.source_rows(cohort, sources, at),
+        cards.greyed(cards.source_rows(cohort, shown, at, found), [source.available for source in shown]),
         hide_index=True,
-        key="source-table",
+        key=key,
         on_select=clicked,
         selection_mode="single-row",
-        height=min(420, 37 + 35 * len(sources)),
+        height=min(428, 36 + 33 * len(shown)),
         column_config=cards.SOURCE_COLUMNS,
-        alt="Sources with what they were trained on, size, cost, licence and availability",
+        alt="Sources with score, distance, what they were trained on, cost, size, licence and availability",
     )
 
 

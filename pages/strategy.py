@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from medtl import start
+from medtl import rank, start
 from medtl.errors import MedtlError
-from medtl.strategies import STRATEGIES, make, recommend, settings_of
+from medtl.strategies import STRATEGIES, make, settings_of
 from medtl.vocabulary import Cohort, Source
-from pages.ui import cards, frame, selection, settings_form, shelf, show
+from pages.ui import cards, frame, ranking, selection, settings_form, shelf, show
 from pages.ui.escape import md
 
 
@@ -36,9 +36,14 @@ def page() -> None:
 
 
 def choose(cohort: Cohort, source: Source, chosen: selection.Selection) -> None:
-    advice = recommend(cohort, (source,))
+    found = shelf.ranking(cohort)
+    advice = rank.advised(cohort, (source,), found)
     st.markdown(f":material/lightbulb: **{md(shelf.strategy_title(advice.strategy))}.** {md(advice.says_strategy)}")
     st.caption(f"From **{md(source.title)}** to **{md(cohort.title)}**.")
+    if says := ranking.note(cohort, found, source.id):
+        st.caption(f":material/info: {md(says)}")
+    if found and found.says_race:
+        st.caption(f":material/sprint: {md(found.says_race)}")
     left, right = st.columns([2, 3], gap="large")
     with left:
         id = pick(cohort, source, chosen.strategy or advice.strategy)

@@ -8,47 +8,115 @@ import streamlit as st
 from medtl import strategies
 from medtl.cohorts.pixels import as_model_sees
 from medtl.errors import MedtlError
-from medtl.sources.groups import group_of
+from medtl.rank import Ranked, Ranking
+from medtl.sources.groups import GROUPS, group_of
 from medtl.training import cost as costs
-from medtl.vocabulary import Cohort, Outline, Plan, Source
-from pages.ui import pictures, shelf, words
+from medtl.vocabulary import Cohort, Outline, Plan, Recipe, Source, labels_of
+from pages.ui import pictures, plots, shelf, words
 from pages.ui.escape import md, plain
 
 ORIGINS = {
     "shipped": "comes with MedTL",
     "torchvision": "published by torchvision",
+    "optional": "of an optional library",
     "imported": "brought by you",
     "run": "one of your runs",
 }
 SOURCE_COLUMNS = {
-    "chosen": st.column_config.TextColumn("", width=28),
-    "source": st.column_config.TextColumn("Source", width=250),
-    "trained on": st.column_config.TextColumn("Trained on", width=180),
-    "size": st.column_config.TextColumn("Size", width=60, help="Million values in the network"),
+    "chosen": st.column_config.TextColumn("", width=42, help="✓ chosen, ★ recommended, ⚠ has seen your images"),
+    "source": st.column_config.TextColumn("Source", width=290),
+    "score": st.column_config.TextColumn("Score", width=120, help="AUROC on your training images, with 95 % interval"),
+    "distance": st.column_config.TextColumn(
+        "Your images are",
+        width=130,
+        help="How far your images lie from those it learned from. Not known where it brings no statistics of them.",
+    ),
+    "trained on": st.column_config.TextColumn("Trained on", width=125),
+    "cost": st.column_config.TextColumn(
+        "Cost here", width=115, help="To look at your images once, on this computer: measured, else estimated"
+    ),
+    "case": st.column_config.TextColumn("A case", width=65, help="Seconds of one answer, as measured here"),
+    "memory": st.column_config.TextColumn("Memory", width=70, help="Of the whole process, at its peak"),
+    "size": st.column_config.TextColumn("Size", width=65, help="Million values in the network"),
     "computer": st.column_config.TextColumn(
         "Computer", width=110, help="What it wants for training without long waits"
     ),
-    "cost": st.column_config.TextColumn("Cost here", width=110, help="Linear probe on these images, on this computer"),
-    "licence": st.column_config.TextColumn("Licence", width=80),
-    "available": st.column_config.TextColumn("Here?", width=130),
+    "licence": st.column_config.TextColumn("Licence", width=90),
+    "available": st.column_config.TextColumn("Here?", width=150),
 }
+DISTANCE = {"close": "close", "related": "related", "far": "far: expect less help"}
+MEASURED, HERE, ALL = "Measured", "On this computer", "All"
 
 
-def source_rows(cohort: Cohort, sources: Sequence[Source], at: str) -> dict[str, list[str]]:
-    return {
-        "chosen": ["✓" if source.id == at else "" for source in sources],
+def source_rows(cohort: Cohort, sources: Sequence[Source], at: str, found: Ranking | None) -> dict[str, list[str]]:
+    """A row a source; what was not measured stays empty, or is estimated."""
+    rows = [found.row(source.id) if found else None for source in sources]
+    both = list(zip(sources, rows, strict=True))
+    table = {
+        "chosen": [_marks(source, row, at, found) for source, row in both],
         "source": [plain(source.title) for source in sources],
+        "score": [words.whole(row.score) if row and row.score else "" for row in rows],
+        "distance": [DISTANCE.get(row.nearness, "not known") if row else "" for row in rows],
         "trained on": [plain(source.trained_on) for source in sources],
+        "cost": [
+            words.duration(row.seconds) if row and row.seconds else takes(cohort.id, source.id, "linear-probe")
+            for source, row in both
+        ],
+        "case": [_short(row.per_case) if row and row.per_case else "" for row in rows],
+        "memory": [f"{row.memory_mb:,} MB" if row and row.memory_mb else "" for row in rows],
         "size": [f"{source.outline.parameters / 1e6:.1f} M" for source in sources],
         "computer": [group_of(source.outline).title for source in sources],
-        "cost": [takes(cohort.id, source.id, "linear-probe") for source in sources],
         "licence": [plain(source.licence) for source in sources],
         "available": [where(source) for source in sources],
     }
+    if any(rows):
+        return table
+    return {name: cells for name, cells in table.items() if name not in ("score", "distance", "case", "memory")}
+
+
+def greyed(rows: Mapping[str, Sequence[str]], usable: Sequence[bool]) -> Any:
+    """The same as a table in which what cannot be used stands back."""
+    from pandas import DataFrame
+
+    def styles(row: Any) -> list[str]:
+        return [f"color: {plots.QUIET}" if not usable[row.name] else ""] * len(row)
+
+    return DataFrame(rows).style.apply(styles, axis=1)
+
+
+def _marks(source: Source, row: Ranked | None, at: str, found: Ranking | None) -> str:
+    best = "★" if found and found.recommended == source.id else ""
+    return f"{'✓' if source.id == at else ''}{best}{'⚠' if row and row.seen else ''}"
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def filters(found: Ranking | None) -> list[str]:
+    """The words of the filter over the table, the one to begin with first."""
+    kinds = [HERE, *(sentence(group.title) for group in GROUPS), ALL]
+    return [MEASURED, *kinds] if found and found.rows else kinds
+
+
+def filtered(sources: Sequence[Source], kind: str, found: Ranking | None) -> list[Source]:
+    """Measured ones best first; the others in the order of the shelf."""
+    if kind == MEASURED and found:
+        by_id = {source.id: source for source in sources}
+        return [by_id[row.source] for row in found.rows if row.source in by_id]
+    if kind == HERE:
+        return [source for source in sources if source.on_disk and source.available]
+    return [source for source in sources if kind == ALL or sentence(group_of(source.outline).title) == kind]
+
+
+def sentence(title: str) -> str:
+    return title[:1].upper() + title[1:]
 
 
 def where(source: Source) -> str:
     """Whether it lies here, or how it comes here."""
+    if not source.available and source.needs:
+        return f"needs {plain(source.needs.rsplit(' ', 1)[-1])}"
     return "on this computer" if source.available and source.on_disk else plain(source.why_not)
 
 
@@ -104,6 +172,11 @@ def source(source: Source) -> None:
                 right.markdown(md(says))
         for figure in source.figures:
             st.markdown(f":material/monitoring: {md(figure)}")
+        for says in source.better_for:
+            st.markdown(f":material/trending_up: {md(says)}")
+        if source.needs and not source.available:
+            st.markdown("To use it, install what it needs, then start MedTL again:")
+            st.code(source.needs, language="shell")
 
 
 def _computer(source: Source) -> str:
@@ -120,18 +193,22 @@ def _labels(labels: Sequence[str]) -> str:
 
 
 def seen_by(cohort: Cohort, source: Source, shown: int = 3) -> None:
-    """Cases of each class as this source sees them."""
+    """A case of each class beside what this source is shown of it."""
     with st.container(border=True, height="stretch"):
-        st.markdown("**Your images in its eyes**")
-        firsts = [next(case for case in cohort.cases if case.label == label) for label in cohort.classes[:shown]]
-        for column, case in zip(st.columns(max(2, len(firsts))), firsts, strict=False):
-            with column:
-                st.image(
-                    as_model_sees(pictures.original(cohort, case), source.input),
-                    width="stretch",
-                    alt=f"{plain(case.name)} as {plain(source.title)} sees it",
-                )
-                st.caption(md(case.label))
+        st.markdown("**As the model sees it**")
+        for label in cohort.classes[:shown]:
+            case = next((case for case in cohort.cases if label in labels_of(case)), None)
+            if case is None:
+                continue
+            picture = pictures.original(cohort, case)
+            left, right = st.columns(2, gap="small", wrap=False)
+            left.image(picture, width="stretch", alt=f"{plain(case.name)}, labelled {plain(label)}")
+            right.image(
+                as_model_sees(picture, source.input),
+                width="stretch",
+                alt=f"{plain(case.name)} as {plain(source.title)} sees it",
+            )
+            st.caption(f"{md(label)}: as it was brought, and as it is shown to the model")
         st.caption(md(source.input.describe()))
 
 
@@ -158,6 +235,19 @@ def may_change(steps: Plan, outline: Outline, classes: int) -> str:
 
 def _millions(number: int) -> str:
     return f"{number / 1e6:.1f} million" if number >= 1e6 else f"{number:,}"
+
+
+def advised(recipe: Recipe) -> str:
+    """What was recommended and what was chosen, in one line of Markdown; empty where nothing was noted."""
+    source, strategy = recipe.advised.get("source"), recipe.advised.get("strategy")
+    if not source or recipe.control_for:
+        return ""
+    how = f", {md(shelf.strategy_title(strategy).lower())}" if strategy else ""
+    basis = f" ({md(recipe.advised['basis'])})" if recipe.advised.get("basis") else ""
+    if source == recipe.source and strategy in (None, recipe.strategy):
+        return f"As recommended: {md(shelf.source_title(source))}{how}{basis}."
+    chosen = f"{md(shelf.source_title(recipe.source))}, {md(shelf.strategy_title(recipe.strategy).lower())}"
+    return f"Recommended: {md(shelf.source_title(source))}{how}{basis}; chosen: {chosen}."
 
 
 def headline(estimate: Any) -> str:

@@ -3,6 +3,7 @@ that light and dark both work; every figure comes with a sentence for those who 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
@@ -15,8 +16,19 @@ from pages.ui.escape import plotly as text
 # Okabe and Ito's colours in class order: told apart by the colour-blind, readable on white and on near-black.
 CLASSES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A", "#B8A500")
 ACCENT, WARNING, DANGER, QUIET = "#0E8690", "#C77700", "#C2185B", "#8A979D"
+INK = "#5E7480"  # of what neither stands out nor steps back
 Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of 0 to 1
 CONFIG: dict[str, Any] = {"displayModeBar": False, "responsive": True}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A row of a forest plot; `says` stands right of its numbers."""
+
+    name: str
+    estimate: Estimate
+    colour: str
+    says: str = ""
 
 
 def class_colour(label: str, classes: Sequence[str]) -> str:
@@ -178,7 +190,71 @@ def whiskers(rows: Sequence[tuple[str, Estimate, str]]) -> go.Figure:
     return figure
 
 
-def _right(row: str, shift: int, says: str, **font: Any) -> dict[str, Any]:
+def forest(rows: Sequence[Interval], line: Estimate | None) -> go.Figure:
+    """Horizontal intervals in the order given, first on top; a dotted vertical line at `line`."""
+    figure = go.Figure()
+    for at, row in enumerate(rows):
+        figure.add_scatter(
+            x=[row.estimate.value],
+            y=[at],  # by number: two sources may have one title
+            mode="markers",
+            marker={"size": 11, "color": row.colour, "symbol": "diamond" if row.estimate is line else "circle"},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [row.estimate.high - row.estimate.value],
+                "arrayminus": [row.estimate.value - row.estimate.low],
+                "color": row.colour,
+                "thickness": 2.2,
+                "width": 5,
+            },
+            hovertext=[
+                f"{text(row.name)}: {words.whole(row.estimate)}<br>n = {row.estimate.n}, {text(row.estimate.how)}"
+            ],
+            hoverinfo="text",
+            showlegend=False,
+        )
+        figure.add_annotation(_right(at, 12, f"<b>{words.value(row.estimate)}</b>", size=15))
+        figure.add_annotation(_right(at, 56, words.interval(row.estimate)))
+        figure.add_annotation(_right(at, 140, text(row.says)))
+    if line:
+        figure.add_vline(x=line.value, line={"color": QUIET, "dash": "dot", "width": 1.5})
+    lowest = min([0.5, *(row.estimate.low for row in rows)])
+    figure.update_xaxes(range=[max(-0.01, lowest - 0.03), 1.01], dtick=0.1, zeroline=False)
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=[text(row.name) for row in rows], range=[len(rows) - 0.4, -0.6],
+        ticksuffix="  ", showgrid=False,
+    )  # fmt: skip
+    figure.update_layout(height=54 + 36 * len(rows))
+    figure = _tidy(figure)
+    figure.update_layout(margin={"r": 280, "l": 10, "t": 6, "b": 30})
+    return figure
+
+
+def landscape(points: Sequence[tuple[str, str, str, float, float]], classes: Sequence[str]) -> go.Figure:
+    """Points to draw around, one colour a class: (id, label, name, x, y); the id travels with a mark."""
+    figure = go.Figure()
+    for label in classes:
+        mine = [point for point in points if point[1] == label]
+        figure.add_scatter(
+            x=[point[3] for point in mine],
+            y=[point[4] for point in mine],
+            mode="markers",
+            name=f"{text(label)} ({len(mine):,})",
+            marker={"size": 8, "color": class_colour(label, classes), "opacity": 0.8},
+            customdata=[[point[0]] for point in mine],
+            hovertext=[f"{text(point[2])}<br>{text(label)}" for point in mine],
+            hoverinfo="text",
+            selected={"marker": {"opacity": 1}},
+            unselected={"marker": {"opacity": 0.18}},
+        )
+    figure.update_xaxes(showticklabels=False, showgrid=False, zeroline=False)
+    figure.update_yaxes(showticklabels=False, showgrid=False, zeroline=False)
+    figure.update_layout(height=430, dragmode="lasso", legend=_legend(), newselection={"line": {"color": WARNING}})
+    return _tidy(figure, top=36)
+
+
+def _right(row: str | int, shift: int, says: str, **font: Any) -> dict[str, Any]:
     """Text right of the plot, `shift` pixels from its edge."""
     place = {"x": 1, "xshift": shift, "xref": "paper", "y": row, "yref": "y", "showarrow": False, "xanchor": "left"}
     return {**place, "text": says, "font": {"size": 13, **font}}

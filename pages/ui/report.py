@@ -23,6 +23,8 @@ def headline(result: Result) -> None:
     cohort = shelf.or_none(shelf.cohort, recipe.cohort)
     of = f", on {md(cohort.title)}" if cohort else ""
     st.caption(f"{md(shelf.strategy_title(recipe.strategy))}{_from(recipe)}{of} · `{recipe.run}`")
+    if says := cards.advised(recipe):
+        st.caption(says)
     st.markdown(f"### {md(result.sentence)}")
     for caveat in result.caveats:
         st.warning(md(caveat), icon=":material/warning:")

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from medtl import checkup as checkups
+from medtl import rank
 from medtl.checkup import Checkup
 from medtl.cohorts import library
 from medtl.cohorts.pixels import Pixels
@@ -57,6 +58,22 @@ def checkup(version: Cohort) -> Checkup | None:
             return found
         at = or_none(cohort, at.parent)
     return None
+
+
+def ranking(version: Cohort) -> rank.Ranking | None:
+    """How sources did on this version or, where none was measured, on the nearest one before it."""
+    at: Cohort | None = version
+    while at is not None:
+        file = workspace().cohort(at.id) / rank.FILE
+        if file.exists() and (found := _ranking(home(), at.id, _stamp(file))):
+            return found
+        at = or_none(cohort, at.parent)
+    return None
+
+
+def ranking_map(cohort_id: str) -> dict[str, Any]:
+    """ "cases": ids, and source id -> (n, 2); empty when nothing was measured."""
+    return _ranking_map(home(), cohort_id, _stamp(workspace().cohort(cohort_id) / rank.MAP))
 
 
 def run(id: str) -> Path:
@@ -171,6 +188,16 @@ def _cohort(home: str, id: str, stamp: int) -> Cohort:
 def _checkup(home: str, id: str, stamp: int, now: str, _checked: Cohort, _now: Cohort) -> Checkup | None:
     found = checkups.load(Workspace(home), id)
     return checkups.still(found, _checked, _now) if found else None
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _ranking(home: str, id: str, stamp: int) -> rank.Ranking | None:
+    return rank.load(Workspace(home), id)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _ranking_map(home: str, id: str, stamp: int) -> dict[str, Any]:
+    return rank.load_map(Workspace(home), id)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -34,14 +34,8 @@ def test_page_is_drawn_and_accessible(app: App, tab: Callable[..., Any], name: s
     assert page.get_by_role("heading").count() > 0
     assert page.get_by_text("Research use. Not a medical device").count() > 0
     assert page.get_by_text("Your data stays on this computer").count() > 0
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    grave = [
-        (violation["id"], violation["impact"], [node["html"][:160] for node in violation["nodes"]][:3])
-        for violation in found
-        if violation["impact"] in ("serious", "critical") and not _streamlits_own(violation)
-    ]
-    assert not grave, grave
+    found = grave(page)
+    assert not found, found
     assert page.locator("img:not([alt])").count() == 0
 
 
@@ -78,6 +72,17 @@ def test_a_killed_server_loses_nothing(app: App, tab: Callable[..., Any]) -> Non
     page.reload()
     page.get_by_text(sentence).first.wait_for()
     settle(page)
+
+
+def grave(page: Any) -> list[tuple[Any, ...]]:
+    """What axe calls serious or worse on the page as it is drawn now."""
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [
+        (violation["id"], violation["impact"], [node["html"][:160] for node in violation["nodes"]][:3])
+        for violation in found
+        if violation["impact"] in ("serious", "critical") and not _streamlits_own(violation)
+    ]
 
 
 def _streamlits_own(violation: dict[str, Any]) -> bool:

@@ -165,11 +165,19 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("id")
     check.add_argument("--source")
     check.add_argument("--no-text", action="store_true", help="do not look for text in the images")
-    readers = command(cohorts, "agreement", commands.cohort_agreement, "how far two readers of a cohort agree")
+    readers = command(
+        cohorts, "agreement", commands.cohort_agreement, "how far two readers of a cohort agree, once they have ended"
+    )
     readers.add_argument("id")
     readers.add_argument("one")
     readers.add_argument("other", nargs="?", help="left out: the labels of the cohort itself")
     delete = command(cohorts, "delete", commands.cohort_delete, "delete a cohort and what was made of its pictures")
+    delete.description = (
+        "Deletes at once, without asking: the images and de-identified files that no other version of it holds, "
+        "what was computed from them, and waiting changes; with the last version also the second readings and the "
+        "key. A deeper check that looks at it is stopped. Runs keep their numbers but can no longer show the images. "
+        "Your own files are not touched. This cannot be undone."
+    )
     delete.add_argument("id")
     delete.add_argument("--all-versions", action="store_true", help="and every version it has")
 

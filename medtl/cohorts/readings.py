@@ -173,10 +173,15 @@ def labels(ws: Workspace, cohort: Cohort, reader: str) -> dict[str, str]:
 
 
 def compare(ws: Workspace, cohort: Cohort, one: str, other: str, weights: Weights | None = None) -> Agreement:
-    """Agreement of two readers on the cases both have read. Grades are weighted by the square of the distance unless
-    `weights` says otherwise: kappa is then close to an intraclass correlation (Fleiss and Cohen 1973)."""
+    """Agreement of two readers on the cases both have read, once their readings are ended.
+
+    Grades are weighted by the square of the distance unless `weights` says otherwise: kappa is then close to an
+    intraclass correlation (Fleiss and Cohen 1973).
+    """
     if one == other:
         raise BadInput("Both are the same reader.", "Choose two readers.")
+    for reader in (one, other):
+        _refuse_going_on(ws, cohort, reader)
     first, second = labels(ws, cohort, one), labels(ws, cohort, other)
     both = [case for case in cohort.cases if case.id in first and case.id in second]
     return agree(
@@ -312,6 +317,16 @@ def _judged_file(ws: Workspace, cohort: Cohort) -> Path:
 def _refuse_stopped(diary: _Diary) -> None:
     if diary.stopped:
         raise BadInput("This reading was ended and its result shown.", "Begin another one under another name.")
+
+
+def _refuse_going_on(ws: Workspace, cohort: Cohort, reader: str) -> None:
+    """A result seen on the way would sway the rest."""
+    far = None if reader == OWN else progress(ws, cohort, reader)
+    if far and not far.over:
+        raise BadInput(
+            f"The reading of {shown(reader, 60)} is not ended: {far.done:,} of {far.of:,} images are read.",
+            "Go on with it, or end it on the page Data; the result shows then.",
+        )
 
 
 def _names_now(cohort: Cohort) -> dict[str, str]:

@@ -183,6 +183,7 @@ def test_readers_are_compared_on_what_both_have_read(ws):
         for i, case in enumerate(made.cases[: 20 if name == "A" else 25]):
             flipped = {"a": "b", "b": "a"}[case.label]
             readings.record(ws, made, name, case.id, flipped if i in wrong else case.label)
+        readings.stop(ws, made, name)
     found = readings.compare(ws, made, "A", "B")
     assert found.n == 20 and {item.case for item in found.disagreements} == {"case004", "case005"}
     assert found.kappa is not None and found.kappa.how.endswith("by patient")
@@ -196,11 +197,24 @@ def test_readers_are_compared_on_what_both_have_read(ws):
         readings.compare(ws, made, "A", "A")
 
 
+@pytest.mark.parametrize("pair", [("A", OWN), (OWN, "A"), ("B", "A")])
+def test_nothing_is_told_before_a_reading_is_ended(ws, pair):
+    made = cohort(ws)
+    for name in ("A", "B"):
+        readings.start(ws, made, name, cases=10)
+        for case in list(readings.paper(ws, made, name))[:6]:
+            readings.record(ws, made, name, case, "a")
+    readings.stop(ws, made, "B")
+    with pytest.raises(BadInput, match="reading of A is not ended: 6 of 10 images"):
+        readings.compare(ws, made, *pair)
+
+
 def test_grades_are_weighted(ws):
     made = cohort(ws, classes=("0", "1"), task="ordinal")
     readings.start(ws, made, "A")
     for case in made.cases:
         readings.record(ws, made, "A", case.id, case.label)
+    readings.stop(ws, made, "A")
     assert readings.compare(ws, made, "A", OWN).weights == "quadratic"
     assert readings.compare(ws, made, "A", OWN, "linear").weights == "linear"
 
@@ -209,6 +223,7 @@ def test_cannot_tell_is_no_class(ws):
     made = cohort(ws)
     readings.start(ws, made, "A")
     readings.record(ws, made, "A", "case001", UNSURE)
+    readings.stop(ws, made, "A")
     with pytest.raises(BadInput, match="no case that both"):
         readings.compare(ws, made, "A", OWN)
 

@@ -38,7 +38,7 @@ _CONVERT = (
 )
 _CONVERT_KERAS = (
     "Convert it where you trust it: import keras; keras.models.load_model('model.h5').save('model.keras'). Then bring "
-    "model.keras, which Keras 3 writes and which is read without running code."
+    "model.keras; or export it as ONNX: model.export('model.onnx', format='onnx')."
 )
 # Names that torchvision gave layers before and still has in the files it publishes: DenseNet (a dot within a name, see
 # `torchvision.models.densenet._load_state_dict`) and ViT (`MLPBlock._load_from_state_dict`).

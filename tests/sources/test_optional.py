@@ -115,6 +115,7 @@ def test_a_published_file_becomes_a_source_of_one_channel(
     monkeypatch.setitem(sys.modules, "torchxrayvision", types.ModuleType("torchxrayvision"))
     monkeypatch.setitem(sys.modules, "torchxrayvision.models", theirs)
     monkeypatch.setattr(optional_weights, "need", lambda library, what: None)
+    monkeypatch.setattr(optional, "installed", lambda library: True)
     monkeypatch.setattr(optional_weights, "_download", lambda url, to, progress: to.write_bytes(path.read_bytes()))
     network = load_network(library.sources(ws)["xrv-densenet121-224"], ws.weights, 2)
     assert torch.equal(network.trunk.state_dict()["features.conv0.weight"], state["features.conv0.weight"])
@@ -147,6 +148,7 @@ def test_a_state_of_another_network_is_not_kept(ws: Workspace, tmp_path: Path, m
     monkeypatch.setitem(sys.modules, "torchxrayvision", types.ModuleType("torchxrayvision"))
     monkeypatch.setitem(sys.modules, "torchxrayvision.models", theirs)
     monkeypatch.setattr(optional_weights, "need", lambda library, what: None)
+    monkeypatch.setattr(optional, "installed", lambda library: True)
     monkeypatch.setattr(
         optional_weights, "_download", lambda url, to, p: to.write_bytes((tmp_path / "other.pt").read_bytes())
     )
@@ -161,6 +163,7 @@ def test_no_network_is_said(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "torchxrayvision", types.ModuleType("torchxrayvision"))
     monkeypatch.setitem(sys.modules, "torchxrayvision.models", theirs)
     monkeypatch.setattr(optional_weights, "need", lambda library, what: None)
+    monkeypatch.setattr(optional, "installed", lambda library: True)
     with pytest.raises(NotReady, match="could not be fetched") as error:
         load_network(library.sources(ws)["xrv-resnet50-512"], ws.weights, 2)
     assert "Connect to the network" in error.value.advice and not list(ws.weights.iterdir())

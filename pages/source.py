@@ -35,12 +35,12 @@ def choose(cohort: Cohort, chosen: selection.Selection) -> None:
     table(cohort, sources, at, found)
     source = pick(cohort, sources, at, found)
     say_what_is_missing(source)
+    cohort_map.panel(cohort, source, found)
     left, right = st.columns([3, 2], gap="large")
     with left:
         cards.source(source)
     with right:
         cards.seen_by(cohort, source)
-    cohort_map.panel(cohort, source, found)
     ranking.second_opinions(found)
     bring_source.ask()
 

@@ -44,7 +44,7 @@ def test_from_an_unknown_cohort_to_a_source(prepared: tuple[App, str], tab: Call
     page.goto(address)
     page.get_by_text(re.compile("measured on 36 of your training images")).wait_for(timeout=300_000)
     settle(page)
-    page.get_by_role("heading", name=re.compile("Take '")).or_(page.get_by_text(re.compile("Take '"))).first.wait_for()
+    page.get_by_text(re.compile("^Take '")).first.wait_for()
     assert "measuring=" not in page.url
     page.locator(".js-plotly-plot").nth(1).wait_for()
     page.wait_for_timeout(1500)
@@ -52,6 +52,7 @@ def test_from_an_unknown_cohort_to_a_source(prepared: tuple[App, str], tab: Call
     assert not grave(page)
 
     # What is drawn around in the map is shown as pictures.
+    page.locator(".js-plotly-plot").nth(1).scroll_into_view_if_needed()
     place = page.locator(".js-plotly-plot").nth(1).bounding_box()
     x, y, width, height = (place[key] for key in ("x", "y", "width", "height"))
     page.mouse.move(x + 0.05 * width, y + 0.15 * height)
@@ -65,7 +66,7 @@ def test_from_an_unknown_cohort_to_a_source(prepared: tuple[App, str], tab: Call
 
     # Another source than the recommended one: one line, and on.
     recommended = page.get_by_role("combobox", name="Source").input_value()
-    other = "Chest films" if recommended == OTHER else OTHER
+    other = "Chest films of children" if recommended == OTHER else OTHER
     page.get_by_role("combobox", name="Source").click()
     page.get_by_role("option", name=re.compile(other)).click()
     page.get_by_text(re.compile("You chose")).wait_for()

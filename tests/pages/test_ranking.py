@@ -259,8 +259,9 @@ def test_another_choice_gets_one_line(ws: Workspace, cohort: Cohort, open_page: 
 
 
 def test_after_an_edit_the_old_answer_is_marked_and_can_be_measured_again(
-    ws: Workspace, cohort: Cohort, open_page: Open
+    ws: Workspace, cohort: Cohort, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(measuring, "listed", lambda cohort: ())
     keep(ws, cohort, ranking(cohort))
     newer = editing.edit(ws, cohort.id, exclude=[cohort.split.train[0]])
     at = open_page("source", cohort=newer.id)
@@ -269,6 +270,17 @@ def test_after_an_edit_the_old_answer_is_marked_and_can_be_measured_again(
     assert "measured before your last change" in said and SAYS in said
     assert "nothing has to be looked at twice" in said
     assert rank.recommended(ws, newer, shelf.sources()).basis == "measured before the last change of this cohort"
+
+
+def test_a_source_that_came_later_can_be_measured_beside_the_others(
+    ws: Workspace, cohort: Cohort, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = tuple(source for source in shelf.sources() if source.id == "resnet18-imagenet")
+    monkeypatch.setattr(measuring, "listed", lambda cohort: later)
+    keep(ws, cohort, ranking(cohort))
+    at = open_page("source", cohort=cohort.id)
+    healthy(at)
+    assert button(at, "Measure 1 more source (about") is not None
 
 
 def test_a_damaged_ranking_is_measured_anew(ws: Workspace, cohort: Cohort, open_page: Open) -> None:

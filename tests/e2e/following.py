@@ -13,13 +13,14 @@ from medtl.cohorts import importing
 from medtl.workspace import Workspace
 
 HOLD = "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); time.sleep(300)"
-# What the server says arrives half a second late; once the page is being left, its bar's clock ticks twenty times a
+# Once the page is being left, what the server says arrives half a second late, and its bar's clock ticks twenty times a
 # second. Ticks for the old page then reach the server while it draws the next one: chance on a busy machine, here
 # every time.
 LATE = """
 const hear = WebSocket.prototype.addEventListener;
 WebSocket.prototype.addEventListener = function (kind, then, ...rest) {
-  return hear.call(this, kind, kind === "message" ? event => setTimeout(() => then(event), 500) : then, ...rest);
+  const late = event => leaving ? setTimeout(() => then(event), 500) : then(event);
+  return hear.call(this, kind, kind === "message" ? late : then, ...rest);
 };
 const tick = window.setInterval;
 let leaving = false, n = 0;

@@ -372,10 +372,11 @@ class _Measuring:
         """The draws of patients that all numbers of this ranking share."""
         from medtl.evaluation.resampling import resample
         from medtl.evaluation.thresholds import positive_index
+        from medtl.transferability.choice import DRAWS
 
         if not hasattr(self, "_resampling"):
             at = positive_index(self.classes, self.positive) if len(self.classes) == 2 else None
-            self._resampling = resample(self.y, self.patients, at, 0, 2000)
+            self._resampling = resample(self.y, self.patients, at, 0, DRAWS)
         return self._resampling
 
     # ---- one source --------------------------------------------------------------------------------------------------
@@ -394,10 +395,11 @@ class _Measuring:
         found = out_of_fold(eyes.features, self.y, self.groups[self.rows], k)
         if found:
             self.scores[source.id] = found.scores
-            row = replace(row, score=self._estimate(found), loss=round(found.loss, 4))
-            if none:
-                _, gap = paired(self.y, found.scores, none.scores, self.classes, self.positive, self._draws())
-                row = replace(row, over_none=gap)
+            against = none.scores if none else found.scores
+            auroc, less = paired(self.y, against, found.scores, self.classes, self.positive, self._draws())
+            auroc = replace(auroc, how=f"{found.how}; {auroc.how}")
+            over = replace(less, value=-less.value, low=-less.high, high=-less.low) if none else None
+            row = replace(row, score=auroc, over_none=over, loss=round(found.loss, 4))
         else:
             row = replace(row, says="A class has images of one patient only: no score without a second.")
         row = replace(

@@ -61,10 +61,12 @@ def path(
     strengths: Sequence[float],
     balanced: bool = False,
     standardise: bool = True,
+    tolerance: float = 1e-4,
 ) -> Iterator[Head]:
     """A head for each strength in turn, each starting from the last; `tune_loss` is not known here.
 
     `standardise` False: the features come standardised, and perhaps turned, which a second time would undo.
+    `tolerance` is the solver's.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -76,7 +78,8 @@ def path(
         deviation = train.std(axis=0, dtype=np.float64)
         scale = np.where(deviation > 1e-6, deviation, np.inf)
     standard = np.ascontiguousarray(((train - mean) / scale).astype(np.float32))
-    model = LogisticRegression(max_iter=200, tol=1e-4, warm_start=True, class_weight="balanced" if balanced else None)
+    balance = "balanced" if balanced else None
+    model = LogisticRegression(max_iter=200, tol=tolerance, warm_start=True, class_weight=balance)
     for strength in strengths:
         model.set_params(C=strength)
         # One thread: torch, numpy and scipy bring a pool each, and on small matrices they spend 20 times longer

@@ -18,6 +18,7 @@ from medtl.evaluation.comparison import difference
 from medtl.evaluation.resampling import Floats, Ints
 from medtl.vocabulary import Source
 
+DRAWS = 1000  # of patients, for an interval
 BROAD = 100_000  # training images from which on a source counts as broadly trained
 
 
@@ -64,6 +65,6 @@ def choose(
     best = ranked[0]
     tied = [best]
     for other in ranked[1:]:
-        if difference(y, best.scores, other.scores, classes, positive, patients).low <= 0:
+        if difference(y, best.scores, other.scores, classes, positive, patients, draws=DRAWS).low <= 0:
             tied.append(other)
     return min(tied, key=lambda one: (one.standing, -one.value)), tuple(tied)

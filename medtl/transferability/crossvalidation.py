@@ -18,7 +18,9 @@ FOLDS = 5
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # Directions of the features that are kept: all of them for fewer cases; beyond, the head's own regularisation would
 # leave next to nothing of the others (docs/benchmarks.md).
-WIDEST = 512
+WIDEST = 256
+MANY, CHOOSING = 200, 2  # from so many cases on, so many folds are enough to choose the strength by
+TOLERANCE = 1e-3  # of the solver: a comparison of sources needs no third decimal of a weight
 
 
 @dataclass(frozen=True)
@@ -44,20 +46,27 @@ def out_of_fold(
     """None when a class has too few groups to stand in two folds. `groups` (n,) are never divided.
 
     Repeated for small n, where one draw of folds means little. The strength is the one of least log-loss in the first
-    draw: chosen on the cases it is judged by, among five, alike for every source.
+    draw (with many cases, in two of its folds): chosen on cases it is judged by, among five, alike for every source.
     """
     fewest = min(len(np.unique(groups[labels == k])) for k in range(classes))
     if fewest < 2:
         return None
     folds, repeats = min(FOLDS, fewest), _repeats(len(labels))
     ready = turned(features)
-    first = _once(ready, labels, _folds(labels, groups, folds, seed), classes, STRENGTHS)
-    strength = STRENGTHS[int(np.argmin([log_loss(softmax(logits), labels) for logits in first]))]
-    logits = first[STRENGTHS.index(strength)]
-    for repeat in range(1, repeats):
-        logits = logits + _once(ready, labels, _folds(labels, groups, folds, seed + repeat), classes, (strength,))[0]
+    first = _folds(labels, groups, folds, seed)
+    strength = _strength(ready, labels, first[:CHOOSING] if len(labels) >= MANY else first, classes)
+    logits = np.zeros((len(labels), classes))
+    for repeat in range(repeats):
+        again = _folds(labels, groups, folds, seed + repeat) if repeat else first
+        logits += _once(ready, labels, again, classes, (strength,))[0]
     scores = softmax(logits / repeats)
     return OutOfFold(scores, strength, log_loss(scores, labels), folds, repeats)
+
+
+def _strength(features: np.ndarray, labels: np.ndarray, folds: Sequence[np.ndarray], classes: int) -> float:
+    asked = np.concatenate(folds)
+    logits = _once(features, labels, folds, classes, STRENGTHS)[:, asked]
+    return STRENGTHS[int(np.argmin([log_loss(softmax(one), labels[asked]) for one in logits]))]
 
 
 def _once(
@@ -67,13 +76,14 @@ def _once(
     found = np.zeros((len(strengths), len(labels), classes))
     for unseen in folds:
         rest = np.setdiff1d(np.arange(len(labels)), unseen)
-        for row, head in enumerate(path(features[rest], labels[rest], classes, strengths, standardise=False)):
+        heads = path(features[rest], labels[rest], classes, strengths, standardise=False, tolerance=TOLERANCE)
+        for row, head in enumerate(heads):
             found[row, unseen] = np.log(np.clip(head.scores(features[unseen]), 1e-12, 1))
     return found
 
 
 def _repeats(n: int) -> int:
-    return 1 if n >= 500 else 3 if n >= 200 else 5
+    return 1 if n >= 2 * MANY else 3 if n >= MANY else 5
 
 
 @threadpool_limits.wrap(limits=1)

@@ -109,7 +109,6 @@ def follow() -> None:
         importing.clear(folder)
         del st.query_params[QUERY]
         shelf.forget()
-        show.later("Measured. What to take stands on top.", ":material/straighten:")
         st.rerun()
     else:
         failed = status.state == "failed"  # the other words would speak of an import

@@ -160,7 +160,7 @@ def import_status(folder: Path) -> ImportStatus:
     if message:
         return ImportStatus("failed", done, total, message=message, advice=advice)
     return ImportStatus(
-        "interrupted", done, total, message="The import was interrupted before it finished.", advice="Start it again."
+        "interrupted", done, total, message="It was interrupted before it finished.", advice="Start it again."
     )
 
 
@@ -263,5 +263,5 @@ def _failure(answer: dict[str, Any], folder: Path) -> tuple[str, str]:
     except OSError:
         return "", ""
     if any(line.startswith("Traceback") for line in lines):
-        return "The import stopped because of an error in MedTL.", f"The details are in {folder / LOG}."
+        return "It stopped because of an error in MedTL.", f"The details are in {folder / LOG}."
     return (lines[-1], "") if lines else ("", "")

@@ -115,8 +115,8 @@ def _notes(found: Ranking) -> None:
     if len(found.tied) > 1:
         names = ", ".join(md(_title(found, id)) for id in found.tied)
         st.caption(
-            f":material/balance: Cannot be told from it on so few images: {names}. Take whichever is quickest, or "
-            "whose licence suits you."
+            f":material/balance: Cannot be told from it on so few images: {names}. One of them may be as good, and "
+            "quicker, or under a licence that suits you."
         )
     for row in found.rows:
         if row.seen:

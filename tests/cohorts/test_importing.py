@@ -96,7 +96,7 @@ def test_a_killed_import_reads_interrupted(ws, tmp_path, instead):
     [
         ('print(json.dumps({"error": "No.", "advice": "Do."})); sys.exit(2)', "No.", "Do."),
         ('print("warming up\\nIt failed.", file=sys.stderr); sys.exit(2)', "It failed.", ""),
-        ("raise RuntimeError('secret')", "The import stopped because of an error in MedTL.", "The details are in"),
+        ("raise RuntimeError('secret')", "It stopped because of an error in MedTL.", "The details are in"),
     ],
 )
 def test_a_failure_is_told_in_words(ws, tmp_path, instead, body, message, advice):

@@ -7,7 +7,9 @@ With `--json` exactly one JSON object goes to standard output, everything else t
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
@@ -23,6 +25,8 @@ from medtl.workspace import Workspace
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # being stopped clears up like Ctrl+C
     try:
         workspace = Workspace(options.home)
         answer = options.act(workspace, options)

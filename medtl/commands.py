@@ -264,7 +264,7 @@ def rank(ws: Workspace, options: argparse.Namespace) -> Answer:
     if options.race:
         _say(rank.race_says(ws, options.id))
     found = rank.run(
-        ws, options.id, options.source or (), race=options.race, most=options.most, on_progress=on_progress
+        ws, options.id, options.source or (), with_race=options.race, most=options.most, on_progress=on_progress
     )
     rows = [
         {

@@ -11,6 +11,7 @@ Letters: N cases of the cohort, n cases looked at, D features, K classes.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import tempfile
@@ -21,11 +22,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medtl.cohorts import importing
 from medtl.cohorts import library as cohorts
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import MedtlError, NotReady
 from medtl.sources import library as sources
 from medtl.strategies import Recommendation, make, recommend
+from medtl.transferability import race
 from medtl.vocabulary import Cohort, Estimate, InputSpec, Source, to_dict
 from medtl.workspace import Workspace, write_whole
 
@@ -34,17 +37,18 @@ if TYPE_CHECKING:
 
     from medtl.modalities.image import ImageInputs
     from medtl.sources.network import Network
-    from medtl.transferability.choice import Standing
+    from medtl.training.device import Device
+    from medtl.transferability.choice import Candidate, Standing
     from medtl.transferability.crossvalidation import OutOfFold
 
 FILE, MAP = "ranking.json", "ranking-map.npz"
 LOOKED_AT = 600  # training cases that are looked at, at most: the interval is then ±0.02, and six sources take a minute
 RUNS = 5  # finished runs that are ranked along when nobody says which sources, newest first
 SEEN_TOO_MUCH = 0.01  # share of the cases a source may have seen and still be recommended
-KEEP_BELOW = 1_500_000_000  # bytes of prepared images that are kept on disk for the training that follows
+IN_MEMORY = 600_000_000  # bytes of prepared images that are kept in memory for the next source of the same size
+TELLING = 30  # cases from which on a distance says more about the images than about their number
 TIMED = 3  # cases shown one by one to learn what a prediction costs
 OTHERS = 200  # cases of a run's own cohort that are compared with these, where it is still there
-RACE_EPOCHS = 7  # of all three entrants together: `race.epochs_in_all(3)`
 
 Progress = Callable[[int, int], None]
 
@@ -62,6 +66,7 @@ class Ranked:
 
     source: str
     title: str
+    sha256: str = ""  # of its weights when it was measured
     score: Estimate | None = None
     over_none: Estimate | None = None
     loss: float | None = None
@@ -113,23 +118,32 @@ def run(
     cohort_id: str,
     source_ids: Sequence[str] = (),
     *,
-    race: bool = False,
+    with_race: bool = False,
     most: int = LOOKED_AT,
     on_progress: Progress | None = None,
 ) -> Ranking:
     """Rank sources (none named: all that lie on this computer) and keep the answer beside the cohort.
 
-    Raises MedtlError when the cohort or a named source cannot be used. Another source that fails is listed with why.
+    What was measured on this version before is ranked along. Raises MedtlError when the cohort or a named source cannot
+    be used. Another source that fails is listed with why.
     """
-    return _Measuring(ws, cohorts.load(ws, cohort_id), most, on_progress).rank(source_ids, race)
+    return _Measuring(ws, cohorts.load(ws, cohort_id), most, on_progress).rank(source_ids, with_race)
 
 
 def load(ws: Workspace, cohort_id: str) -> Ranking | None:
-    """What was measured on this very version, or None when it was not, or the file is damaged."""
+    """What was measured on this very version, or None when it was not, or the file is damaged.
+
+    A source whose weights are others by now (another file of the same title) counts as not measured.
+    """
     try:
-        return _from_dict(json.loads((ws.cohort(cohort_id) / FILE).read_text(encoding="utf-8")))
+        found = _from_dict(json.loads((ws.cohort(cohort_id) / FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    now = {source.id: source.sha256 for source in sources.sources(ws)}
+    rows = tuple(row for row in found.rows if now.get(row.source, row.sha256) == row.sha256)
+    if found.recommended and not any(row.source == found.recommended for row in rows):
+        return replace(found, rows=rows, recommended="", says="The source that was recommended is another one by now.")
+    return replace(found, rows=rows)
 
 
 def load_map(ws: Workspace, cohort_id: str) -> dict[str, Any]:
@@ -151,6 +165,8 @@ def nearest(ws: Workspace, cohort: Cohort) -> Ranking | None:
             at = cohorts.load(ws, at.parent)
         except MedtlError:  # deleted; what stood before it cannot be reached any more
             return None
+    if set(at.split.train) & set(cohort.split.test):  # measured on what is now to judge by
+        return None
     return found
 
 
@@ -170,7 +186,7 @@ def advised(cohort: Cohort, known: Iterable[Source], found: Ranking | None) -> R
 
 
 def listed(ws: Workspace, cohort: Cohort) -> tuple[Source, ...]:
-    """The sources that are ranked when nobody names any: all on this computer, and the newest runs of other cohorts."""
+    """The sources that are ranked when nobody names any: all on this computer, of finished runs the newest."""
     known = [s for s in sources.sources(ws) if s.available and s.on_disk and s.modality == cohort.modality]
     runs = [source for source in known if source.origin == "run"][:RUNS]
     return tuple(source for source in known if source.origin != "run" or source in runs)
@@ -198,7 +214,7 @@ def race_takes(ws: Workspace, cohort: Cohort, with_sources: Iterable[Source]) ->
     for source in with_sources:
         plan = make("fine-tune", {"epochs": 1}).plan(source.outline, len(cohort.classes))
         seconds.append(cost.estimate(ws, cohort, source, plan).seconds * share)
-    return RACE_EPOCHS * sum(seconds) / max(1, len(seconds))
+    return race.epochs_in_all(race.ENTRANTS) * sum(seconds) / max(1, len(seconds))
 
 
 def race_says(ws: Workspace, cohort_id: str) -> str:
@@ -222,18 +238,6 @@ class _Progress:
             self.tell(self.done, self.total)
 
 
-@dataclass
-class _Eyes:
-    """What came of looking with one source."""
-
-    features: np.ndarray  # (n, D)
-    seconds: float | None
-    forward: float
-    computed: int
-    per_case: float | None
-    memory_mb: int | None
-
-
 class _Measuring:
     """One ranking: the cohort, the cases that are looked at, and what all sources share."""
 
@@ -244,6 +248,8 @@ class _Measuring:
 
         self.began = time.monotonic()
         self.ws, self.cohort, self.tell = ws, cohort, on_progress
+        self.forward, self.computed = 0.0, 0
+        self._chosen: Device | None = None
         if cohort.task == "multi-label":
             raise NotReady(
                 f"An image of this cohort can have several of {len(cohort.classes)} findings; sources are ranked for "
@@ -256,36 +262,59 @@ class _Measuring:
         self.index = {label: number for number, label in enumerate(cohort.classes)}
         self.labels = np.array([self.index[case.label] for case in cohort.cases], dtype=np.int64)
         self.part = np.array([cohort.split.part_of().get(case.id, "") for case in cohort.cases])
-        train = np.flatnonzero(self.part == "train")
-        self.rows = _drawn(train, self.groups, [case.id for case in cohort.cases], most)
-        self.of = len(train)
-        self.present = [k for k in range(len(cohort.classes)) if (self.labels[self.rows] == k).any()]
-        if len(self.present) < 2:
-            raise NotReady(
-                "Sources cannot be ranked: the train part holds cases of one class only.",
-                "Add cases of another class, or give a split in which the train part has both.",
-            )
+        self.ids = [case.id for case in cohort.cases]
+        self.inputs: dict[tuple[int, int], _Pictures] = {}
+        self.maps: dict[str, np.ndarray] = {}
+        self.scores: dict[str, np.ndarray] = {}  # source -> (n, K) out of fold
+        self.standing: dict[str, Standing] = {}
+        self.notes: list[str] = []
+        self._draw(most)
         renumbered = np.full(len(cohort.classes), -1)
         renumbered[self.present] = np.arange(len(self.present))
         self.y = renumbered[self.labels[self.rows]]
         self.classes = [cohort.classes[k] for k in self.present]
         self.positive = cohort.positive if cohort.positive in self.classes and len(self.classes) == 2 else None
         known = [case.patient for case in cohort.cases]
-        # Copies are never divided: they count as one patient where nobody says who it is.
-        names = [who if who is not None else f"group {group}" for who, group in zip(known, self.groups, strict=True)]
-        self.patients = np.array(names, dtype=object)[self.rows]
-        self.thumbnails = self.pixels.thumbnails([case.id for case in cohort.cases])
-        self.inputs: dict[tuple[int, int], ImageInputs] = {}
-        self.maps: dict[str, np.ndarray] = {}
-        self.scores: dict[str, np.ndarray] = {}  # source -> (n, K) out of fold
-        self.standing: dict[str, Standing] = {}
-        self.notes: list[str] = []
-        if self.of > len(self.rows):
-            self.notes.append(f"Measured on {len(self.rows):,} of {self.of:,} training cases, drawn by patient.")
+        anybody = any(who is not None for who in known)
+        self.patients = np.array(known, dtype=object)[self.rows] if anybody else None
+        if not anybody:
+            self.notes.append(
+                "Nobody said which images are of the same patient: only copies were kept together, and the scores may "
+                "look better than they are."
+            )
+        self.thumbnails = self.pixels.thumbnails(self.ids)
+
+    def _draw(self, most: int) -> None:
+        """The training cases that are looked at, of the classes that can be scored out of fold."""
+        import numpy as np
+
+        train = np.flatnonzero(self.part == "train")
+        self.of = len(train)
+        rows = _drawn(train, self.groups, self.labels, self.ids, most)
+        several = [
+            k for k in range(len(self.cohort.classes)) if len(np.unique(self.groups[rows][self.labels[rows] == k])) > 1
+        ]
+        left_out = [
+            label for k, label in enumerate(self.cohort.classes) if k not in several and (self.labels[train] == k).any()
+        ]
+        if len(several) < 2:
+            raise NotReady(
+                "Sources cannot be ranked: in the train part, fewer than two classes have images of two patients.",
+                "Add cases of another class, or of more patients, or give a split in which the train part has them.",
+            )
+        if left_out:
+            names = ", ".join(f"'{label}'" for label in left_out)
+            self.notes.append(f"Left out of the scores, as its images are of one patient only: {names}.")
+        self.present = several
+        self.rows = rows[np.isin(self.labels[rows], several)]
+        if self.of > len(rows):
+            self.notes.append(
+                f"Measured on {len(rows):,} of {self.of:,} training cases, whole patients, some of every class first."
+            )
 
     # ---- all sources -------------------------------------------------------------------------------------------------
 
-    def rank(self, source_ids: Sequence[str], race: bool) -> Ranking:
+    def rank(self, source_ids: Sequence[str], with_race: bool) -> Ranking:
         known = sources.sources(self.ws)
         chosen = [known[id] for id in source_ids] or list(listed(self.ws, self.cohort))
         for source in chosen:
@@ -293,61 +322,66 @@ class _Measuring:
                 raise NotReady(f"The source '{source.title}' cannot be used: {source.why_not}", "Choose another one.")
         if not chosen:
             raise NotReady("No source lies on this computer.", "Add one, or name one that can be fetched (--source).")
+        before = load(self.ws, self.cohort.id)
+        ids = {source.id for source in chosen}
+        earlier = [row.source for row in before.rows if row.source not in ids and row.source in known] if before else []
         # Small ones first: memory that a process has taken for a large network is not given back.
         chosen.sort(key=lambda source: source.outline.parameters)
-        none = self._none()
         progress = _Progress(self.tell, len(self.rows) * len(chosen))
-        rows, forward, computed = [], 0.0, 0
-        for number, source in enumerate(chosen):
-            try:
-                row, eyes = self._one(source, none, progress)
-                forward, computed = forward + eyes.forward, computed + eyes.computed
-            except MedtlError as error:  # one source that cannot be had must not hide the others
-                row = Ranked(source.id, source.title, says=str(error))
-            rows.append(row)
-            progress.reach((number + 1) * len(self.rows))
-        laps, says_race = self._race(rows, {source.id: source for source in chosen}) if race else ((), "")
-        for number, row in enumerate(rows):
-            mine = tuple((lap.epochs, lap.auroc) for lap in laps if lap.source == row.source)
-            rows[number] = replace(row, laps=mine)
+        everyone = [*chosen, *(known[id] for id in earlier if known[id].available and known[id].on_disk)]
+        none = self._none()
+        rows = [self._guarded(source, none, progress) for source in everyone]
+        progress.reach(progress.total)
+        laps = {row.source: row.laps for row in before.rows} if before else {}
+        rows = [replace(row, laps=laps.get(row.source, ())) for row in rows]
         found = self._judged(rows, none)
-        found = replace(
-            found,
-            fine_tune=laps[-1].source if laps else "",
-            says_race=says_race,
-            seconds=round(time.monotonic() - self.began, 2),
-            forward=round(forward, 2),
-            computed=computed,
-        )
+        found = replace(found, fine_tune=before.fine_tune, says_race=before.says_race) if before else found
         self._keep(found)
+        if with_race:  # long, and what was measured until then is worth having
+            found = self._raced(found, {source.id: source for source in everyone})
+            self._keep(found)
         return found
 
-    def _none(self) -> OutOfFold | None:
+    def _guarded(self, source: Source, none: OutOfFold, progress: _Progress) -> Ranked:
+        """One source that cannot be had or measured must not hide the others."""
+        try:
+            return self._one(source, none, progress)
+        except MedtlError as error:
+            says = str(error)
+        except Exception as error:  # noqa: BLE001 - networks brought from anywhere fail in ways of their own
+            says = f"It could not be measured ({type(error).__name__}: {error})."
+        progress.reach((progress.done // len(self.rows) + 1) * len(self.rows))
+        return Ranked(source.id, source.title, source.sha256, says=says)
+
+    def _none(self) -> OutOfFold:
         """What can be had without any source, by the same head in the same folds."""
         import numpy as np
 
         from medtl.transferability.crossvalidation import out_of_fold
 
         flat = self.thumbnails[self.rows].reshape(len(self.rows), -1).astype(np.float32) / 255
-        return out_of_fold(flat, self.y, self.groups[self.rows], len(self.classes))
+        found = out_of_fold(flat, self.y, self.groups[self.rows], len(self.classes))
+        assert found is not None, "classes of one group were left out"
+        return found
 
-    def _judged(self, rows: list[Ranked], none: OutOfFold | None) -> Ranking:
+    def _judged(self, rows: list[Ranked], none: OutOfFold) -> Ranking:
         """Best first; what is recommended, and in which words."""
         from medtl.evaluation.comparison import verdict
         from medtl.transferability.choice import Candidate, choose
 
         rows.sort(key=lambda row: (-(row.score.value if row.score else -1.0), row.loss or math.inf))
-        fit = [row for row in rows if row.score and row.seen <= SEEN_TOO_MUCH * len(self.cohort.cases)]
-        control = self._estimate(none) if none else None
+        measured = [row for row in rows if row.score]
+        fit = [row for row in measured if row.seen <= SEEN_TOO_MUCH * len(self.cohort.cases)]
         base = Ranking(
-            self.cohort.id, datetime.now(UTC).isoformat(timespec="seconds"), tuple(rows), control, "", "", "",
-            cases=len(self.rows), of=self.of, notes=tuple(self.notes),
+            self.cohort.id, datetime.now(UTC).isoformat(timespec="seconds"), tuple(rows), self._estimate(none), "", "",
+            "", cases=len(self.rows), of=self.of, seconds=round(time.monotonic() - self.began, 2),
+            forward=round(self.forward, 2), computed=self.computed, notes=tuple(self.notes),
         )  # fmt: skip
         if not fit:
             why = (
-                "no class but one has images of two patients"
-                if none is None
-                else "every source here was trained on images of this cohort, or could not be used"
+                "every source that was measured has been trained on images of this cohort"
+                if measured
+                else "none could be measured"
             )
             return replace(base, says=f"No source can be recommended by measurement: {why}.")
         candidates = [
@@ -355,18 +389,23 @@ class _Measuring:
             for row in fit
             if row.score
         ]
-        taken, cannot_be_told = choose(candidates, self.y, self.classes, self.positive, self.patients)
-        best = next(row for row in fit if row.source == taken.source)
-        helps = verdict(best.over_none) if best.over_none else ""
-        tied = tuple(one.source for one in cannot_be_told if one.source != best.source)
-        says = _advice(best, fit, tied, taken.standing, helps, base)
-        return replace(base, recommended=best.source, helps=helps, tied=tied, says=says)
+        taken, equal = choose(candidates, self.y, self.classes, self.positive, self.patients)
+        verdicts = {row.source: verdict(row.over_none) for row in fit if row.over_none}
+        # Whether transfer helps is asked of all of them; which one to take, of those that cannot be told apart.
+        helps = "helps" if "helps" in verdicts.values() else verdicts.get(taken.source, "")
+        tied = tuple(one.source for one in equal if one is not taken)
+        says = _advice(taken, equal, fit, len(measured) - len(fit), helps, base)
+        return replace(base, recommended=taken.source, helps=helps, tied=tied, says=says)
 
     def _estimate(self, found: OutOfFold) -> Estimate:
         from medtl.evaluation.comparison import paired
 
         auroc, _ = paired(self.y, found.scores, found.scores, self.classes, self.positive, self._draws())
-        return replace(auroc, how=f"{found.how}; {auroc.how}")
+        return self._told(auroc, found)
+
+    def _told(self, auroc: Estimate, found: OutOfFold) -> Estimate:
+        by = "by patient" if self.patients is not None else "by image"
+        return replace(auroc, how=f"{found.how} {by}; {auroc.how}")
 
     def _draws(self) -> Any:
         """The draws of patients that all numbers of this ranking share."""
@@ -381,102 +420,115 @@ class _Measuring:
 
     # ---- one source --------------------------------------------------------------------------------------------------
 
-    def _one(self, source: Source, none: OutOfFold | None, progress: _Progress) -> tuple[Ranked, _Eyes]:
+    def _one(self, source: Source, none: OutOfFold, progress: _Progress) -> Ranked:
+        import numpy as np
+
         from medtl.evaluation.comparison import paired
-        from medtl.transferability import distance, scores, seen, statistics
+        from medtl.transferability import scores, seen
         from medtl.transferability.choice import expected
         from medtl.transferability.crossvalidation import out_of_fold
 
-        eyes = self._look(source, progress)
-        row = Ranked(
-            source.id, source.title, seconds=eyes.seconds, per_case=eyes.per_case, memory_mb=eyes.memory_mb,
-        )  # fmt: skip
+        row, features = self._look(source, progress)
+        if not np.isfinite(features).all():
+            raise MedtlError(
+                "It answers with numbers that are none.", "Look at its card: which brightness does it want?"
+            )
         k = len(self.classes)
-        found = out_of_fold(eyes.features, self.y, self.groups[self.rows], k)
-        if found:
-            self.scores[source.id] = found.scores
-            against = none.scores if none else found.scores
-            auroc, less = paired(self.y, against, found.scores, self.classes, self.positive, self._draws())
-            auroc = replace(auroc, how=f"{found.how}; {auroc.how}")
-            over = replace(less, value=-less.value, low=-less.high, high=-less.low) if none else None
-            row = replace(row, score=auroc, over_none=over, loss=round(found.loss, 4))
-        else:
-            row = replace(row, says="A class has images of one patient only: no score without a second.")
+        found = out_of_fold(features, self.y, self.groups[self.rows], k)
+        assert found is not None, "classes of one group were left out"
+        auroc, less = paired(self.y, none.scores, found.scores, self.classes, self.positive, self._draws())
         row = replace(
             row,
-            logme=round(scores.log_me(eyes.features, self.y, k), 4),
-            h_score=round(scores.h_score(eyes.features, self.y, k), 4),
+            score=self._told(auroc, found),
+            over_none=replace(less, value=-less.value, low=-less.high, high=-less.low),
+            loss=round(found.loss, 4),
+            logme=round(scores.log_me(features, self.y, k), 4),
+            h_score=round(scores.h_score(features, self.y, k), 4),
         )
-        if (own := self._own_answers(source, eyes.features)) is not None:
+        if (own := self._own_answers(source, features)) is not None:
             row = replace(row, leep=round(scores.leep(own, self.y, k), 4), nce=round(scores.nce(own, self.y, k), 4))
-        folder = Path(source.weights).parent
-        learned, mine = statistics.load(folder) if source.weights else (), statistics.learn(eyes.features)
-        if mine and (apart := distance.nearest(learned, mine)):
-            row = replace(row, distance=round(apart.share, 3), nearness=apart.nearness)
-        if (apart_from_own := self._told_apart(source, eyes.features)) is not None:
-            row = replace(row, told_apart=round(apart_from_own, 3))
-        if source.weights and len(before := seen.load(folder)):
+        row = self._how_far(source, row, features)
+        if source.weights and len(before := seen.load(Path(source.weights).parent)):
             copies = int(seen.among(seen.fingerprints(self.thumbnails), before).sum())
             row = replace(row, seen=copies, says=_says_seen(copies, len(self.cohort.cases)) if copies else row.says)
+        self.scores[source.id] = found.scores
         self.standing[source.id] = expected(source, row.nearness)
-        self.maps[source.id] = _plane(eyes.features)
-        return row, eyes
+        self.maps[source.id] = _plane(features)
+        return row
 
-    def _look(self, source: Source, progress: _Progress) -> _Eyes:
-        """(n, D) from the cache where they are known; only otherwise is torch loaded."""
+    def _how_far(self, source: Source, row: Ranked, features: np.ndarray) -> Ranked:
+        """With the distance to what it learned from, where it keeps statistics of that; of very few cases none is told,
+        as it would be that of their number."""
+        from medtl.transferability import distance, statistics
+
+        if source.weights and len(features) >= TELLING and (mine := statistics.learn(features)):
+            apart = distance.nearest(statistics.load(Path(source.weights).parent), mine)
+            if apart:
+                row = replace(row, distance=round(apart.share, 3), nearness=apart.nearness)
+        if (told := self._told_apart(source, features)) is not None:
+            row = replace(row, told_apart=round(told, 3))
+        return row
+
+    def _look(self, source: Source, progress: _Progress) -> tuple[Ranked, np.ndarray]:
+        """What looking cost, and (n, D) features: from the cache where known; only otherwise is torch loaded."""
         import numpy as np
 
         from medtl.training.features import FeatureCache
 
-        cache = FeatureCache(self.ws.features, source.sha256, source.input)
         wanted = [self.keys[i] for i in self.rows]
+        cache = FeatureCache(self.ws.features, source.sha256, source.input)
         known = cache.load(wanted) if source.sha256 else {}
         before = nearest(self.ws, self.cohort)
         earlier = before.row(source.id) if before else None
-        seconds, per_case, memory = (
-            (earlier.seconds, earlier.per_case, earlier.memory_mb) if earlier else (None, None, None)
-        )
-        forward, missing = 0.0, [row for row, key in zip(self.rows, wanted, strict=True) if key not in known]
-        if missing:
-            fresh, seconds, forward, per_case, memory = self._show(source, np.array(missing), progress)
-            if source.sha256:
-                cache.add([self.keys[i] for i in missing], fresh)
-            known.update({self.keys[i]: row for i, row in zip(missing, fresh, strict=True)})
-            seconds = seconds * len(self.rows) / len(missing)
-        features = np.stack([known[key] for key in wanted])
-        return _Eyes(features, _rounded(seconds), forward, len(missing), per_case, memory)
+        row = Ranked(source.id, source.title, source.sha256)
+        if earlier:
+            row = replace(row, seconds=earlier.seconds, per_case=earlier.per_case, memory_mb=earlier.memory_mb)
+        missing = np.array([n for n, key in enumerate(wanted) if key not in known], dtype=np.int64)
+        if len(missing):
+            fresh, row = self._show(source, row, missing, progress)
+            # Some sources have no weights, and no hash, before they are used for the first time.
+            source = next((now for now in sources.sources(self.ws) if now.id == source.id), source)
+            row = replace(row, sha256=source.sha256)
+            if source.sha256 and self.ws.cohort(self.cohort.id).exists():  # deleted meanwhile: nothing is kept of it
+                FeatureCache(self.ws.features, source.sha256, source.input).add([wanted[n] for n in missing], fresh)
+            known.update({wanted[n]: features for n, features in zip(missing, fresh, strict=True)})
+            self.computed += len(missing)
+        return row, np.stack([known[key] for key in wanted])
 
-    def _show(
-        self, source: Source, rows: np.ndarray, progress: _Progress
-    ) -> tuple[np.ndarray, float, float, float, int | None]:
-        """Features (n, D) of `rows`; seconds in all, of them forward, and of one case alone; peak memory in MB."""
+    def _show(self, source: Source, row: Ranked, which: np.ndarray, progress: _Progress) -> tuple[np.ndarray, Ranked]:
+        """Features of the cases `which` (numbers among `rows`), and what it cost: for all cases, for one alone."""
         import numpy as np
 
         from medtl.training import cost
         from medtl.training.inference import Eye
 
-        network, device = self._network(source)
-        inputs = self._inputs(source.input)
-        eye = Eye(network, source.input, device)
+        pictures = self._pictures(source.input)
+        eye = Eye(self._network(source), source.input, self._device())
         at = progress.done
-        eye.features(inputs.take, rows[:1])  # what only the first pass costs is told of no case
+        eye.features(pictures.take, which[:1])  # what only the first pass costs is told of no case
         peak = _Peak()
         began, taking = time.monotonic(), [0.0]
 
         def take(indices: np.ndarray) -> np.ndarray:
             start = time.monotonic()
-            pictures = inputs.take(indices)
+            taken = pictures.take(indices)
             taking[0] += time.monotonic() - start
-            return pictures
+            return taken
 
-        features = eye.features(take, rows, lambda done, _: progress.reach(at + done))
+        features = eye.features(take, which, lambda done, _: progress.reach(at + done))
         seconds = time.monotonic() - began
-        cost.remember(self.ws, source.builder, len(rows) * source.outline.gflop, seconds)
+        self.forward += seconds - taking[0]
+        cost.remember(self.ws, source.builder, len(which) * source.outline.gflop, seconds)
         start = time.monotonic()
-        for row in rows[:TIMED]:
-            eye.features(inputs.take, np.array([row]))
-        per_case = (time.monotonic() - start) / min(TIMED, len(rows))
-        return features, seconds, seconds - taking[0], round(per_case, 4), peak.mb()
+        for one in which[:TIMED]:
+            eye.features(pictures.take, np.array([one]))
+        per_case = (time.monotonic() - start) / min(TIMED, len(which))
+        return features, replace(
+            row,
+            seconds=round(seconds * len(self.rows) / len(which), 2),
+            per_case=round(per_case, 4),
+            memory_mb=peak.mb(),
+        )
 
     def _told_apart(self, source: Source, features: np.ndarray) -> float | None:
         """AUROC of telling a run's own training cases from these, where its cohort is still here and another one."""
@@ -499,14 +551,15 @@ class _Measuring:
         pixels, part = Pixels(folder), theirs.split.part_of()
         groups = together(pixels, theirs)
         train = np.array([n for n, case in enumerate(theirs.cases) if part.get(case.id) == "train"])
-        rows = _drawn(train, groups, [case.id for case in theirs.cases], OTHERS)
+        labels = np.zeros(len(theirs.cases), np.int64)
+        rows = _drawn(train, groups, labels, [case.id for case in theirs.cases], OTHERS)
 
         def compute(missing: np.ndarray) -> np.ndarray:
             from medtl.modalities.image import ImageInputs
             from medtl.training.inference import Eye
 
-            network, device = self._network(source)
-            return Eye(network, source.input, device).features(ImageInputs(folder, theirs, source.input).take, missing)
+            eye = Eye(self._network(source), source.input, self._device())
+            return eye.features(ImageInputs(folder, theirs, source.input).take, missing)
 
         names = keys(pixels, theirs)
         cache = FeatureCache(self.ws.features, source.sha256, source.input)
@@ -514,32 +567,34 @@ class _Measuring:
         mine = self.groups[self.rows] + int(groups.max()) + 1
         return distance.told_apart(own, features, np.concatenate([groups[rows], mine]))
 
-    def _network(self, source: Source) -> tuple[Network, Any]:
-        from medtl.training.machine import share_the_cores
-
-        share_the_cores()  # before torch is loaded
+    def _network(self, source: Source) -> Network:
+        self._device()  # settings of the process come before the first network
         from medtl.sources.weights import load_network
-        from medtl.training import device as devices
 
-        if not hasattr(self, "device"):
+        return load_network(source, self.ws.weights, len(self.classes))
+
+    def _device(self) -> Device:
+        if self._chosen is None:
+            from medtl.training.machine import share_the_cores
+
+            share_the_cores()  # before torch is loaded
+            from medtl.training import device as devices
+
             devices.prepare_process()
-            self.device = devices.choose()
-        return load_network(source, self.ws.weights, len(self.cohort.classes)), self.device
+            self._chosen = devices.choose()
+        return self._chosen
 
-    def _inputs(self, spec: InputSpec) -> ImageInputs:
-        """Pictures at the size a source wants; sources of one size share them, and a training finds them later."""
-        from medtl.modalities.image import ImageInputs
-
+    def _pictures(self, spec: InputSpec) -> _Pictures:
+        """The cases looked at, at the size a source wants; sources of one size share them."""
         key = (spec.channels, spec.size)
         if key not in self.inputs:
-            inputs = ImageInputs(self.ws.cohort(self.cohort.id), self.cohort, spec)
-            if len(self.cohort.cases) * inputs.channels * spec.size**2 < KEEP_BELOW:
-                try:
-                    inputs.keep()
-                except (MedtlError, OSError) as error:  # a full disk: worked out as they are asked for
-                    self.notes.append(f"Prepared images were not kept ({error}).")
-            self.inputs[key] = inputs
+            self.inputs[key] = _Pictures(self._inputs(spec), self.rows)
         return self.inputs[key]
+
+    def _inputs(self, spec: InputSpec) -> ImageInputs:
+        from medtl.modalities.image import ImageInputs
+
+        return ImageInputs(self.ws.cohort(self.cohort.id), self.cohort, spec)
 
     def _own_answers(self, source: Source, features: np.ndarray) -> np.ndarray | None:
         """(n, Z) what the source's own last layer says of these cases, where it has one that reads these features."""
@@ -548,6 +603,8 @@ class _Measuring:
         from medtl.training.features import FeatureCache
         from medtl.training.head import softmax
 
+        if not source.sha256:
+            return None
         file = FeatureCache(self.ws.features, source.sha256, source.input).folder / "head.npy"
         if not file.exists():
             from medtl.sources.weights import head_of
@@ -555,9 +612,9 @@ class _Measuring:
             found = head_of(source, self.ws.weights)
             whole = np.zeros((0, 0), np.float32) if found is None else np.column_stack(found)
             file.parent.mkdir(parents=True, exist_ok=True)
-            with file.with_suffix(".part").open("wb") as out:
-                np.save(out, whole.astype(np.float32))
-            file.with_suffix(".part").replace(file)
+            content = io.BytesIO()
+            np.save(content, whole.astype(np.float32))
+            write_whole(file, content.getvalue())
         head = np.load(file)
         if not len(head) or head.shape[1] != features.shape[1] + 1:
             return None
@@ -565,43 +622,57 @@ class _Measuring:
 
     # ---- the race ----------------------------------------------------------------------------------------------------
 
-    def _race(self, rows: Sequence[Ranked], known: Mapping[str, Source]) -> tuple[tuple[Any, ...], str]:
-        """The best three train up to four epochs, on the cases that were looked at and the tune part."""
+    def _raced(self, found: Ranking, known: Mapping[str, Source]) -> Ranking:
+        """The best three train up to four epochs, on the cases that were looked at, judged by the tune part."""
+        import numpy as np
+
+        seen_too_much = SEEN_TOO_MUCH * len(self.cohort.cases)
+        fit = [row for row in found.rows if row.score and row.seen <= seen_too_much]
+        if len(fit) < 2:
+            return replace(found, says_race="A race takes two sources that were not trained on these images.")
+        tune = np.flatnonzero(self.part == "tune")
+        tune = tune[np.isin(self.labels[tune], self.present)]
+        tune = _drawn(tune, self.groups, self.labels, self.ids, LOOKED_AT)
+        entrants = [self._entrant(known[row.source], tune) for row in fit[: race.ENTRANTS]]
+        try:
+            # Named like an upload, so that what a crash leaves is cleared away with those.
+            with tempfile.TemporaryDirectory(dir=self.ws.spool, prefix=importing.UPLOAD) as folder:
+                laps = race.run(entrants, Path(folder))
+        except Exception as error:  # noqa: BLE001 - a race that fails must not cost what was measured before it
+            return replace(found, says_race=f"The race could not be run to its end ({type(error).__name__}: {error}).")
+        rows = tuple(
+            replace(row, laps=tuple((lap.epochs, lap.auroc) for lap in laps if lap.source == row.source))
+            for row in found.rows
+        )
+        last = laps[-1]
+        auroc = f": AUROC {last.auroc:.2f}" if math.isfinite(last.auroc) else ""
+        says = (
+            f"For adapting the whole network, '{known[last.source].title}' led after {last.epochs} short epochs on "
+            f"{len(self.rows):,} cases, judged by {len(tune):,} of the tune part{auroc}. One race of one seed: a hint."
+        )
+        return replace(found, rows=rows, fine_tune=last.source, says_race=says)
+
+    def _entrant(self, source: Source, tune: np.ndarray) -> race.Entrant:
         import numpy as np
 
         from medtl.training.checkpoint import Checkpoint
         from medtl.training.features import FeatureCache
         from medtl.training.fit import Engine, Examples, Listener
-        from medtl.transferability import race
 
-        fit = sorted((r for r in rows if r.score and not r.seen), key=lambda r: -(r.score.value if r.score else 0))
-        if len(fit) < 2:
-            return (), "A race takes two sources that were not trained on these images."
-        tune = _drawn(np.flatnonzero(self.part == "tune"), self.groups, [c.id for c in self.cohort.cases], LOOKED_AT)
+        both = np.concatenate([self.rows, tune])
+        renumbered = np.searchsorted(self.present, self.labels[both])
+        examples = Examples(
+            inputs=_Pictures(self._inputs(source.input), both), labels=renumbered, train=np.arange(len(self.rows)),
+            tune=np.arange(len(self.rows), len(both)), test=np.zeros(0, np.int64),
+            keys=tuple(self.keys[row] for row in both), classes=len(self.classes),
+        )  # fmt: skip
 
-        def entrant(source: Source) -> race.Entrant:
-            examples = Examples(
-                inputs=self._inputs(source.input), labels=self.labels, train=self.rows, tune=tune,
-                test=np.zeros(0, np.int64), keys=self.keys, classes=len(self.cohort.classes),
-            )  # fmt: skip
+        def engine(listener: Listener, checkpoint: Checkpoint) -> Engine:
+            cache = FeatureCache(self.ws.features, source.sha256, source.input) if source.sha256 else None
+            return Engine(examples, source.input, self._device(), 0, listener, cache, checkpoint)
 
-            def engine(listener: Listener, checkpoint: Checkpoint) -> Engine:
-                cache = FeatureCache(self.ws.features, source.sha256, source.input) if source.sha256 else None
-                return Engine(examples, source.input, self.device, 0, listener, cache, checkpoint)
-
-            plan = make("fine-tune", {"epochs": race.ROUNDS[-1]}).plan(source.outline, len(self.cohort.classes))
-            return race.Entrant(source.id, lambda: self._network(source)[0], engine, plan)
-
-        entrants = [entrant(known[row.source]) for row in fit[: race.ENTRANTS]]
-        self._network(known[fit[0].source])  # so that the device is chosen
-        with tempfile.TemporaryDirectory(dir=self.ws.spool) as folder:
-            laps = race.run(entrants, Path(folder))
-        last = laps[-1]
-        title = known[last.source].title
-        return laps, (
-            f"For adapting the whole network, '{title}' led after {last.epochs} short epochs on {len(self.rows):,} "
-            f"cases (tune part: AUROC {last.auroc:.2f}); {len(entrants) - 1} others fell behind earlier."
-        )
+        plan = make("fine-tune", {"epochs": race.ROUNDS[-1]}).plan(source.outline, len(self.classes))
+        return race.Entrant(source.id, lambda: self._network(source), engine, plan)
 
     # ---- keep --------------------------------------------------------------------------------------------------------
 
@@ -609,11 +680,10 @@ class _Measuring:
         import numpy as np
 
         folder = self.ws.cohort(self.cohort.id)
-        part = folder / f".{MAP}.part"
-        with part.open("wb") as out:
-            arrays: dict[str, Any] = {"cases": np.array([self.cohort.cases[i].id for i in self.rows]), **self.maps}
-            np.savez(out, **arrays)
-        part.replace(folder / MAP)
+        arrays: dict[str, Any] = {"cases": np.array([self.ids[i] for i in self.rows]), **self.maps}
+        content = io.BytesIO()
+        np.savez(content, **arrays)
+        write_whole(folder / MAP, content.getvalue())
         write_whole(folder / FILE, json.dumps(to_dict(found), ensure_ascii=False))
 
 
@@ -621,20 +691,23 @@ class _Measuring:
 
 
 def _advice(
-    best: Ranked, fit: Sequence[Ranked], tied: Sequence[str], standing: Standing, helps: str, base: Ranking
+    taken: Candidate, equal: Sequence[Candidate], fit: Sequence[Ranked], excluded: int, helps: str, base: Ranking
 ) -> str:
     """Which source, its number, who else, and why this one where several could be."""
-    assert best.score is not None
+    rows = {row.source: row for row in fit}
+    best = rows[taken.source]
     first = f"Take '{best.title}': on {base.cases:,} of your training images a last layer on it reaches {_auroc(best)}"
-    others = [row for row in fit if row.score and row.source != best.source]
-    equal = [row for row in others if row.source in tied]
-    behind = [row for row in others if row.source not in tied]
-    if not others:
-        second = ", the only source that could be measured."
-    elif not equal:
+    others = [rows[one.source] for one in equal if one is not taken]
+    behind = [row for row in fit if row.source not in {one.source for one in equal}]
+    if others:
+        second = f". {_named(others)} cannot be told apart on so few images; it is preferred because "
+        second += f"{_why(taken, equal)}."
+    elif behind:
         second = f"; the next, '{behind[0].title}', is behind with {_auroc(behind[0])}."
+    elif excluded:
+        second = "; the others have been trained on images of yours."
     else:
-        second = f". {_named(equal)} cannot be told from it on so few images; it is preferred because {_why(standing)}."
+        second = ", the only source that could be measured."
     if helps == "helps" or base.control is None or best.over_none is None:
         return first + second
     gap = f"{best.over_none.value:+.2f}, {best.over_none.low:+.2f} to {best.over_none.high:+.2f}".replace("-", "−")
@@ -644,17 +717,16 @@ def _advice(
     )
 
 
+def _why(taken: Candidate, equal: Sequence[Candidate]) -> str:
+    """The reason that sets it apart: its score, or, where another's is higher, what was expected of it."""
+    if all(taken.value >= one.value for one in equal):
+        return "its score is the highest"
+    return ("it learned from images like yours", "it learned from far more images of all sorts", "")[taken.standing]
+
+
 def _auroc(row: Ranked) -> str:
     assert row.score is not None
     return f"AUROC {row.score.value:.2f} ({row.score.low:.2f} to {row.score.high:.2f})"
-
-
-def _why(standing: Standing) -> str:
-    return (
-        "it learned from images like yours",
-        "it learned from far more images of all sorts",
-        "its score is the highest",
-    )[standing]
 
 
 def _named(rows: Sequence[Ranked], most: int = 2) -> str:
@@ -673,8 +745,9 @@ def _says_seen(copies: int, cases: int) -> str:
 # ---- small things ---------------------------------------------------------------------------------------------------
 
 
-def _drawn(rows: np.ndarray, groups: np.ndarray, ids: Sequence[str], most: int) -> np.ndarray:
-    """At most so many of the cases, whole groups in an order that depends on the ids alone."""
+def _drawn(rows: np.ndarray, groups: np.ndarray, labels: np.ndarray, ids: Sequence[str], most: int) -> np.ndarray:
+    """At most so many of the cases: whole groups, in an order by the ids alone; first some of every class, so that a
+    rare one is not thinned away."""
     import numpy as np
 
     if len(rows) <= most:
@@ -683,11 +756,43 @@ def _drawn(rows: np.ndarray, groups: np.ndarray, ids: Sequence[str], most: int) 
     for row in rows:
         mine.setdefault(int(groups[row]), []).append(int(row))
     order = sorted(mine.values(), key=lambda group: hashlib.sha256(min(ids[row] for row in group).encode()).digest())
-    found: list[int] = []
+    classes = np.unique(labels[rows])
+    room, drawn, left = most // (2 * len(classes)), list[int](), list[list[int]]()
+    held = dict.fromkeys(classes.tolist(), 0)
     for group in order:
-        if len(found) + len(group) <= most:
-            found += group
-    return np.array(sorted(found), dtype=np.int64)
+        wanted = any(held[label] < room for label in labels[group].tolist())
+        if wanted and len(drawn) + len(group) <= most:
+            drawn += group
+            for label in labels[group].tolist():
+                held[label] += 1
+        else:
+            left.append(group)
+    for group in left:
+        if len(drawn) + len(group) <= most:
+            drawn += group
+    return np.array(sorted(drawn), dtype=np.int64)
+
+
+class _Pictures:
+    """Some cases at the size a source wants, numbered anew; prepared once where they fit in memory."""
+
+    def __init__(self, inputs: ImageInputs, rows: np.ndarray) -> None:
+        self.inputs, self.rows = inputs, rows
+        self._kept: np.ndarray | None = None
+        self.fits = len(rows) * inputs.channels * inputs.size**2 <= IN_MEMORY
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """(b,) numbers -> (b, C, S, S) uint8."""
+        import numpy as np
+
+        if not self.fits:
+            return self.inputs.take(self.rows[indices])
+        if self._kept is None:
+            self._kept = np.ascontiguousarray(self.inputs.take(self.rows))
+        return np.asarray(self._kept[indices])
+
+    def keep(self, on_progress: Progress) -> None:
+        """What `fit` asks before it trains; `take` keeps by itself."""
 
 
 def _plane(features: np.ndarray) -> np.ndarray:
@@ -698,10 +803,6 @@ def _plane(features: np.ndarray) -> np.ndarray:
 
     plane = turned(features)[:, :2]
     return np.pad(plane, ((0, 0), (0, 2 - plane.shape[1]))).astype(np.float32)
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 2)
 
 
 class _Peak:

@@ -321,10 +321,15 @@ class _Story:
         """How many test images the source was trained on, as far as it keeps a record of them."""
         from medtl.transferability import seen
 
-        if self.forgets_source or not self.source.weights:
-            return 0
         prints = seen.fingerprints(self.thumbnails[self.examples.test])
-        return int(seen.among(prints, seen.load(Path(self.source.weights).parent)).sum())
+        return int(seen.among(prints, self._source_has_seen()).sum())
+
+    def _source_has_seen(self) -> "np.ndarray":
+        """(m, 32) fingerprints of the images it was trained on, as far as it keeps a record of them."""
+        from medtl.transferability import seen
+
+        known = self.source.weights and not self.forgets_source
+        return seen.load(Path(self.source.weights).parent) if known else seen.nothing()
 
     # ---- keep --------------------------------------------------------------------------------------------------------
 
@@ -372,7 +377,9 @@ class _Story:
         tasks = np.array([task_of(self.cohort.classes[label]) for label in e.labels[e.train]])
         kinds = [statistics.learn(self.features[e.train[tasks == task]]) for task in np.unique(tasks)]
         statistics.save(result, [kind for kind in kinds if kind is not None])
-        seen.save(result, seen.fingerprints(self.thumbnails[e.train]))
+        # What it tuned on counts as known, and so does what its source was trained on.
+        own = seen.fingerprints(self.thumbnails[np.concatenate([e.train, e.tune])])
+        seen.save(result, np.unique(np.concatenate([own, self._source_has_seen()]), axis=0))
 
     def _rows(self) -> list[results.PredictionRow]:
         from medtl.evaluation import thresholds

@@ -55,7 +55,7 @@ MAY_IMPORT = {
     "pages": {
         "medtl.checkup", "medtl.cohorts", "medtl.consulting", "medtl.evaluation", "medtl.explanation",
         "medtl.housekeeping", "medtl.published", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
-        "medtl.strategies", "medtl.training",
+        "medtl.strategies", "medtl.training", "medtl.transferability",
     },
     "app": {"pages"},
 }  # fmt: skip

@@ -18,6 +18,8 @@ from medtl.evaluation.comparison import difference
 from medtl.evaluation.resampling import Floats, Ints
 from medtl.vocabulary import Source
 
+ENOUGH = 200  # training images from which on being close to a target is a reason
+MARGIN = 0.10  # of measured AUROC that is given up at most for what is expected
 DRAWS = 1000  # of patients, for an interval
 BROAD = 100_000  # training images from which on a source counts as broadly trained
 
@@ -42,11 +44,11 @@ class Candidate:
 
 def expected(source: Source, nearness: str) -> Standing:
     """From how near the target is to what it learned from ("close"), and from how much that was, as its card says."""
-    if nearness == "close":
-        return Standing.CLOSE
     number = re.match(r"\d[\d,]*", source.cases)
     learned_from = int(number[0].replace(",", "")) if number else 0
-    return Standing.BROAD if learned_from >= BROAD else Standing.NARROW
+    if nearness == "close" and learned_from >= ENOUGH:
+        return Standing.CLOSE
+    return Standing.BROAD if learned_from >= BROAD and source.origin != "run" else Standing.NARROW
 
 
 def choose(
@@ -58,13 +60,18 @@ def choose(
 ) -> tuple[Candidate, tuple[Candidate, ...]]:
     """The recommended one, and those that cannot be told from the one of highest score (it among them, best first).
 
-    Two cannot be told apart when the 95 % interval of their paired difference holds 0. Among those, the best standing
-    is taken, and of equal standing the highest score.
+    A source stays in while no other is shown to be better than it (95 % interval of their paired difference) and it
+    lies within `MARGIN` of the highest. Of those the best standing is taken, and of equal standing the highest score.
     """
     ranked = sorted(candidates, key=lambda one: -one.value)
-    best = ranked[0]
-    tied = [best]
-    for other in ranked[1:]:
-        if difference(y, best.scores, other.scores, classes, positive, patients, draws=DRAWS).low <= 0:
-            tied.append(other)
+    tied = [
+        one
+        for one in ranked
+        if one.value >= ranked[0].value - MARGIN
+        and not any(
+            difference(y, other.scores, one.scores, classes, positive, patients, draws=DRAWS).low > 0
+            for other in ranked
+            if other.value > one.value
+        )
+    ]
     return min(tied, key=lambda one: (one.standing, -one.value)), tuple(tied)

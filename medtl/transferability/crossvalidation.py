@@ -36,7 +36,7 @@ class OutOfFold:
     @property
     def how(self) -> str:
         again = f", {self.repeats} times" if self.repeats > 1 else ""
-        return f"out of fold, {self.folds} folds by patient{again}"
+        return f"out of fold, {self.folds} folds{again}"
 
 
 @threadpool_limits.wrap(limits=1)  # several pools of threads fight over the cores (see `training.head`)

@@ -5,16 +5,20 @@ best of them up to four. A probe ranks sources for frozen use only (rank correla
 networks in the published table of arXiv:2404.15786).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from medtl.sources.network import Network
-from medtl.training.checkpoint import Checkpoint
-from medtl.training.fit import Engine, Listener
 from medtl.vocabulary import Plan
+
+if TYPE_CHECKING:  # anybody may ask what a race costs without loading torch
+    from medtl.sources.network import Network
+    from medtl.training.checkpoint import Checkpoint
+    from medtl.training.fit import Engine, Listener
 
 ROUNDS = (1, 2, 4)  # epochs after which the worse ones drop out
 ENTRANTS = 3
@@ -48,6 +52,8 @@ def epochs_in_all(entrants: int) -> int:
 
 def run(entrants: Sequence[Entrant], folder: Path, on_lap: Callable[[Lap], None] = lambda lap: None) -> tuple[Lap, ...]:
     """All laps in the order they were run; the last one is the winner's. `folder` holds what is needed in between."""
+    from medtl.training.checkpoint import Checkpoint
+
     left, laps = list(entrants), list[Lap]()
     for _, epochs, starters in _rounds(len(entrants)):
         left = left[:starters]

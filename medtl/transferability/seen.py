@@ -39,8 +39,12 @@ def load(folder: Path) -> np.ndarray:
         with np.load(folder / FILE, allow_pickle=False) as kept:
             prints = kept["fingerprints"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        prints = np.zeros((0, SIDE * SIDE // 8), np.uint8)
-    return prints if prints.ndim == 2 and prints.shape[1] == SIDE * SIDE // 8 else np.zeros((0, 32), np.uint8)
+        return nothing()
+    return prints if prints.ndim == 2 and prints.shape[1] == SIDE * SIDE // 8 else nothing()
+
+
+def nothing() -> np.ndarray:
+    return np.zeros((0, SIDE * SIDE // 8), np.uint8)
 
 
 def among(mine: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ from pages.ui.escape import md, plain
 SHOWN = 24  # pictures at most
 CAN_SHOW = (
     "Images that this source sees as alike lie close together. Classes that lie apart here will be easy for it; those "
-    "that overlap may still be told apart, because the map keeps only two of its many directions. Left, right and the "
-    "distance between far groups mean nothing."
+    "that overlap may still be told apart, because the map keeps only two of its many directions. Left and right mean "
+    "nothing."
 )
 
 

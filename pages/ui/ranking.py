@@ -4,20 +4,20 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
-from medtl.rank import Ranked, Ranking
+from medtl.rank import SEEN_TOO_MUCH, Ranked, Ranking
 from medtl.strategies import Recommendation
+from medtl.transferability.race import ROUNDS
 from medtl.vocabulary import Cohort, Source
 from pages.ui import measuring, plots, selection, shelf, show, words
 from pages.ui.escape import md, plain, short
 
 DRAWN = 12  # rows of the plot; the others stand in the table
-AGAIN = "a few seconds: nothing has to be looked at twice"
+AGAIN = "what has not changed is not looked at twice"
 SAYS_RACE = (
     "The score above says which source is best when only the last layer is trained. When the whole network is adapted, "
     "another one may win: let them try. They train 1, 2 and 4 short epochs, the worst drops out each time, and the "
     "tune part tells who leads."
 )
-RACED = (1, 2, 4)  # epochs after which a race looks who leads
 
 
 def panel(cohort: Cohort, advice: Recommendation, found: Ranking | None) -> None:
@@ -247,7 +247,8 @@ def _how_many(runners: Sequence[Source]) -> str:
 
 def _runners(found: Ranking) -> list[Source]:
     """Who would take part: the best three that have not seen these images."""
-    fit = [row.source for row in found.rows if row.score and not row.seen]
+    few = SEEN_TOO_MUCH * len(cohort.cases)
+    fit = [row.source for row in found.rows if row.score and row.seen <= few]
     return [source for id in fit[:3] if (source := shelf.source(id)) is not None and source.available]
 
 
@@ -261,13 +262,13 @@ def _laps(found: Ranking) -> None:
             "source": [plain(row.title) for row in rows],
             **{
                 words.count(epochs, "epoch"): [f"{lap[epochs]:.2f}" if epochs in lap else "–" for lap in laps]
-                for epochs in RACED
+                for epochs in ROUNDS
             },
         },
         hide_index=True,
         column_config={
             "source": st.column_config.TextColumn("AUROC, tune part, after", width=170),
-            **{words.count(epochs, "epoch"): st.column_config.TextColumn(width=70) for epochs in RACED},
+            **{words.count(epochs, "epoch"): st.column_config.TextColumn(width=70) for epochs in ROUNDS},
         },
         alt="AUROC on the tune part of each source after 1, 2 and 4 epochs; a dash where it had dropped out",
     )

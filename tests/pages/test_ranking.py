@@ -268,7 +268,7 @@ def test_after_an_edit_the_old_answer_is_marked_and_can_be_measured_again(
     healthy(at)
     said = words_on(at)
     assert "measured before your last change" in said and SAYS in said
-    assert "nothing has to be looked at twice" in said
+    assert "what has not changed is not looked at twice" in said
     assert rank.recommended(ws, newer, shelf.sources()).basis == "measured before the last change of this cohort"
 
 

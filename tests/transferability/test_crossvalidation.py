@@ -47,7 +47,7 @@ def test_the_same_cases_give_the_same_scores_and_a_turn_of_the_features_does_not
 def test_small_cohorts_are_asked_more_often(n: int, repeats: int) -> None:
     found = out_of_fold(*cases(n, 2.0, width=5), np.arange(n), 2)
     assert found is not None and (found.repeats, found.folds) == (repeats, crossvalidation.FOLDS)
-    assert "5 folds by patient" in found.how and (repeats == 1) == ("times" not in found.how)
+    assert "5 folds" in found.how and (repeats == 1) == ("times" not in found.how)
 
 
 def test_a_class_of_one_patient_cannot_be_scored() -> None:

@@ -228,7 +228,7 @@ def _race(cohort: Cohort, found: Ranking, running: bool) -> None:
 
 
 def _let_them_race(cohort: Cohort, found: Ranking, running: bool) -> None:
-    runners = _runners(found)
+    runners = _runners(cohort, found)
     why = measuring.why_not(cohort) or ("" if len(runners) > 1 else "A race takes two measured sources.")
     takes = f" ({measuring.race_takes(cohort, runners)})" if not why else ""
     label = "Let them race again" if found.says_race else f"Let the best {_how_many(runners)} train a little"
@@ -245,8 +245,8 @@ def _how_many(runners: Sequence[Source]) -> str:
     return "three" if len(runners) > 2 else "two"
 
 
-def _runners(found: Ranking) -> list[Source]:
-    """Who would take part: the best three that have not seen these images."""
+def _runners(cohort: Cohort, found: Ranking) -> list[Source]:
+    """Who would take part: the best three that have not seen more of these images than allowed."""
     few = SEEN_TOO_MUCH * len(cohort.cases)
     fit = [row.source for row in found.rows if row.score and row.seen <= few]
     return [source for id in fit[:3] if (source := shelf.source(id)) is not None and source.available]

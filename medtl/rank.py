@@ -140,7 +140,7 @@ def load(ws: Workspace, cohort_id: str) -> Ranking | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     now = {source.id: source.sha256 for source in sources.sources(ws)}
-    rows = tuple(row for row in found.rows if now.get(row.source, row.sha256) == row.sha256)
+    rows = tuple(row for row in found.rows if not row.sha256 or now.get(row.source, row.sha256) == row.sha256)
     if found.recommended and not any(row.source == found.recommended for row in rows):
         return replace(found, rows=rows, recommended="", says="The source that was recommended is another one by now.")
     return replace(found, rows=rows)

@@ -66,7 +66,6 @@ class Ranked:
 
     source: str
     title: str
-    sha256: str = ""  # of its weights when it was measured
     score: Estimate | None = None
     over_none: Estimate | None = None
     loss: float | None = None
@@ -83,6 +82,7 @@ class Ranked:
     memory_mb: int | None = None
     laps: tuple[tuple[int, float], ...] = ()
     says: str = ""
+    sha256: str = ""  # of its weights when it was measured
 
 
 @dataclass(frozen=True)
@@ -165,9 +165,12 @@ def nearest(ws: Workspace, cohort: Cohort) -> Ranking | None:
             at = cohorts.load(ws, at.parent)
         except MedtlError:  # deleted; what stood before it cannot be reached any more
             return None
-    if set(at.split.train) & set(cohort.split.test):  # measured on what is now to judge by
-        return None
-    return found
+    return None if judged_by(at, cohort) else found
+
+
+def judged_by(measured: Cohort, now: Cohort) -> bool:
+    """Whether a later version judges by cases on which an earlier one measured its sources."""
+    return not set(measured.split.train).isdisjoint(now.split.test)
 
 
 def recommended(ws: Workspace, cohort: Cohort, known: Iterable[Source]) -> Recommendation:
@@ -351,7 +354,7 @@ class _Measuring:
         except Exception as error:  # noqa: BLE001 - networks brought from anywhere fail in ways of their own
             says = f"It could not be measured ({type(error).__name__}: {error})."
         progress.reach((progress.done // len(self.rows) + 1) * len(self.rows))
-        return Ranked(source.id, source.title, source.sha256, says=says)
+        return Ranked(source.id, source.title, says=says, sha256=source.sha256)
 
     def _none(self) -> OutOfFold:
         """What can be had without any source, by the same head in the same folds."""
@@ -480,7 +483,7 @@ class _Measuring:
         known = cache.load(wanted) if source.sha256 else {}
         before = nearest(self.ws, self.cohort)
         earlier = before.row(source.id) if before else None
-        row = Ranked(source.id, source.title, source.sha256)
+        row = Ranked(source.id, source.title, sha256=source.sha256)
         if earlier:
             row = replace(row, seconds=earlier.seconds, per_case=earlier.per_case, memory_mb=earlier.memory_mb)
         missing = np.array([n for n, key in enumerate(wanted) if key not in known], dtype=np.int64)

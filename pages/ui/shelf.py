@@ -66,7 +66,7 @@ def ranking(version: Cohort) -> rank.Ranking | None:
     while at is not None:
         file = workspace().cohort(at.id) / rank.FILE
         if file.exists() and (found := _ranking(home(), at.id, _stamp(file))):
-            return found
+            return None if rank.judged_by(at, version) else found
         at = or_none(cohort, at.parent)
     return None
 

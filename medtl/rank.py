@@ -456,7 +456,7 @@ class _Measuring:
             row = replace(row, seen=copies, says=_says_seen(copies, len(self.cohort.cases)) if copies else row.says)
         self.scores[source.id] = found.scores
         self.standing[source.id] = expected(source, row.nearness)
-        self.maps[source.id] = _plane(features)
+        self.maps[source.id] = _plane(found.turned)
         return row
 
     def _how_far(self, source: Source, row: Ranked, features: np.ndarray) -> Ranked:
@@ -798,13 +798,11 @@ class _Pictures:
         """What `fit` asks before it trains; `take` keeps by itself."""
 
 
-def _plane(features: np.ndarray) -> np.ndarray:
-    """(n, D) -> (n, 2): the two directions in which the standardised features spread most."""
+def _plane(turned: np.ndarray) -> np.ndarray:
+    """(n, r) -> (n, 2): the two directions in which the standardised features spread most."""
     import numpy as np
 
-    from medtl.transferability.crossvalidation import turned
-
-    plane = turned(features)[:, :2]
+    plane = turned[:, :2]
     return np.pad(plane, ((0, 0), (0, 2 - plane.shape[1]))).astype(np.float32)
 
 

@@ -25,9 +25,13 @@ TOLERANCE = 1e-3  # of the solver: a comparison of sources needs no third decima
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Scores (n, K) of each case by heads that saw neither it nor anything of its group, averaged over repeats."""
+    """Scores (n, K) of each case by heads that saw neither it nor anything of its group, averaged over repeats.
+
+    `turned` (n, r) are the standardised features in their own directions, widest first.
+    """
 
     scores: np.ndarray
+    turned: np.ndarray
     strength: float
     loss: float
     folds: int
@@ -60,7 +64,7 @@ def out_of_fold(
         again = _folds(labels, groups, folds, seed + repeat) if repeat else first
         logits += _once(ready, labels, again, classes, (strength,))[0]
     scores = softmax(logits / repeats)
-    return OutOfFold(scores, strength, log_loss(scores, labels), folds, repeats)
+    return OutOfFold(scores, ready, strength, log_loss(scores, labels), folds, repeats)
 
 
 def _strength(features: np.ndarray, labels: np.ndarray, folds: Sequence[np.ndarray], classes: int) -> float:

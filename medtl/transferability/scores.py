@@ -19,8 +19,7 @@ def log_me(features: np.ndarray, labels: np.ndarray, classes: int) -> float:
     You et al. 2021, arXiv:2102.11005; alpha and beta by the fixed point of You et al. 2022, arXiv:2110.10545.
     """
     n = len(features)
-    left, singular, _ = np.linalg.svd(features.astype(np.float64), full_matrices=False)
-    sigma = singular**2
+    left, sigma = _left(features.astype(np.float64))
     found = []
     for k in range(classes):
         y = (labels == k).astype(np.float64)
@@ -41,6 +40,15 @@ def log_me(features: np.ndarray, labels: np.ndarray, classes: int) -> float:
         ) / 2  # fmt: skip
         found.append(evidence / n)
     return float(np.mean(found))
+
+
+def _left(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, r) left singular vectors and (r,) squared singular values, by the smaller of the two Gram matrices."""
+    n, width = features.shape
+    sigma, vectors = np.linalg.eigh(features @ features.T if n <= width else features.T @ features)
+    own = sigma > 1e-12 * max(float(sigma[-1]), 1e-30)
+    sigma, vectors = sigma[own], vectors[:, own]
+    return (vectors if n <= width else features @ vectors / np.sqrt(sigma)), sigma
 
 
 @threadpool_limits.wrap(limits=1)

@@ -1,8 +1,9 @@
 """Networks from `.keras` files: the list of layers is checked by name, Keras makes them, torch trains them.
 
 The file is a stranger's. Keras's own safe mode had holes more than once, so only layers named here are made at all: no
-Lambda, no object of the file's own, nothing that reads files. Weights are read once, when the file is brought; what is
-kept is the list of layers, and the weights as safetensors.
+Lambda, no object of the file's own, nothing that reads files. What a layer is called never becomes the name of a module
+or of a file, and Keras's parts are never written out as code (torch.fx is turned away). Weights are read once, when the
+file is brought; what is kept is the list of layers, and the weights as safetensors.
 
 Keras computes on tensors that belong to torch modules here (`_Held`), so that `train()`, `to()`, `state_dict()` and the
 optimiser do what they do with every other network.
@@ -15,6 +16,7 @@ import copy
 import io
 import json
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -394,7 +396,7 @@ class _Held(nn.Module):
         self.keys = []
         for number, variable in enumerate(variables):
             # Keras counts nameless variables through the whole process: such a name is not the same the next time.
-            name = "" if variable.name.startswith("variable") else _plain(variable.name).replace(".", "_")
+            name = "" if variable.name.startswith("variable") else re.sub(r"[^A-Za-z0-9_]", "_", variable.name)[:60]
             key = f"{number}_{name}"
             value = variable.value.detach().clone()
             if id(variable) in learning:

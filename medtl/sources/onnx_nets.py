@@ -1,8 +1,9 @@
 """Networks from ONNX files: looked through, trimmed to their features, converted by onnx2torch, cut into stages.
 
 The file is a stranger's. It may not point to other files, bring operations of its own or hold graphs within its graph;
-and every name in it is replaced before a library sees it: torch.fx writes names into Python source unescaped, so that
-a step named `x"), …` would be code that runs. What is kept on disk is the graph without its weights.
+and every name in it is replaced by the one function that converts, whether the file was brought or kept: torch.fx
+writes names into Python source unescaped, so that a step named `x"), …` would be code that runs. What is kept on disk
+is the graph without its weights.
 
 Letters: B cases, C channels, h and w cells, N tokens, D features.
 """
@@ -190,10 +191,9 @@ def _trimmed(model: Any) -> tuple[Any, list[str]]:
             copy.CopyFrom(tensor)
             copy.name, copy.doc_string = names[tensor.name], ""
     _add_input(new, given[0], nodes, names)
-    for number, node in enumerate(nodes):
+    for node in nodes:
         copy = new.node.add()
         copy.CopyFrom(node)
-        copy.name, copy.doc_string = f"n{number}_{node.op_type}", ""
         for name in node.output:
             names.setdefault(name, f"v{len(names)}")
         del copy.input[:], copy.output[:]
@@ -280,7 +280,7 @@ def _add_input(new: Any, given: Any, nodes: Iterable[Any], names: dict[str, str]
     last = shape[1] not in (1, 3) and shape[3] in (1, 3)
     if last:
         new.node.add(
-            op_type="Transpose", name="turned", input=["picture"], output=["turned"],
+            op_type="Transpose", input=["picture"], output=["turned"],
             attribute=[onnx.helper.make_attribute("perm", [0, 2, 3, 1])],
         )  # fmt: skip
         names[given.name] = "turned"
@@ -403,9 +403,38 @@ class _Constant(nn.Module):
             nn.init.trunc_normal_(self.value, std=min(0.02, max(1, width) ** -0.5))
 
 
+def _under_our_names(model: Any) -> None:
+    """Every name in the graph, in place, by its position: the graph as brought and as kept get the same ones, so that
+    the state's keys are the same. The kind of a step is one of ONNX's own, as its checker has seen."""
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    names = {"": ""}
+
+    def ours(name: str) -> str:
+        return names.setdefault(name, f"v{len(names)}")
+
+    for number, value in enumerate(value for value in graph.input if value.name not in constants):
+        names[value.name] = f"picture{number or ''}"
+    for value in (*graph.initializer, *graph.input, *graph.output):
+        value.name, value.doc_string = ours(value.name), value.doc_string * (value.doc_string == _WITHOUT_VALUES)
+    for number, node in enumerate(graph.node):
+        kind = node.op_type if node.op_type.isascii() and node.op_type.isidentifier() else "Step"
+        node.name, node.domain, node.doc_string = f"n{number}_{kind}", "", ""
+        given, made = [ours(name) for name in node.input], [ours(name) for name in node.output]
+        del node.input[:], node.output[:]
+        node.input.extend(given)
+        node.output.extend(made)
+    for one in model.opset_import:
+        one.domain = ""
+    graph.name, graph.doc_string = "network", ""
+    del graph.value_info[:], graph.quantization_annotation[:]
+
+
 def _converted(model: Any) -> fx.GraphModule:
+    """`model`, under names of ours from here on, as torch's modules in a row."""
     import onnx2torch
 
+    _under_our_names(model)
     try:
         module = onnx2torch.convert(model)
     except NotImplementedError as error:

@@ -171,17 +171,48 @@ def test_a_file_too_large_is_refused_unread(tmp_path: Path, monkeypatch: pytest.
         onnx_nets.bring(write_onnx(tmp_path / "large.onnx"), Stated())
 
 
-def test_a_name_is_never_code(tmp_path: Path) -> None:
+@pytest.fixture
+def trapped(tmp_path: Path) -> Callable[[Any], None]:
+    """A change that makes every name of a graph code that writes a file `ran…`, were it run."""
+
+    def trap(name: str) -> str:
+        return f'training"), open("{tmp_path}/ran{abs(hash(name))}", "w") or getattr(self, "training'
+
+    def change(model: Any) -> None:
+        graph = model.graph
+        for node in graph.node:
+            node.name = trap(node.output[0])
+            given, made = [trap(name) for name in node.input], [trap(name) for name in node.output]
+            del node.input[:], node.output[:]
+            node.input.extend(given)
+            node.output.extend(made)
+        for value in (*graph.input, *graph.output, *graph.initializer):
+            value.name = trap(value.name)
+        graph.name = trap("graph")
+
+    return change
+
+
+def test_a_name_is_never_code(tmp_path: Path, trapped: Callable[[Any], None]) -> None:
     """torch.fx writes names into Python source as they are."""
-    trap = tmp_path / "ran"
-
-    def hostile(model: Any) -> None:
-        for number, node in enumerate(model.graph.node):
-            node.name = f'training"), open("{trap}{number}", "w") or getattr(self, "training'
-
-    network = onnx_nets.bring(write_onnx(tmp_path / "trap.onnx", hostile), Stated()).network
+    network = onnx_nets.bring(write_onnx(tmp_path / "trap.onnx", trapped), Stated()).network
     network(pictures())
     assert not list(tmp_path.glob("ran*"))
+
+
+def test_nor_is_a_name_in_an_architecture_that_was_kept(
+    brought: Brought, tmp_path: Path, trapped: Callable[[Any], None]
+) -> None:
+    """Of a source folder somebody gave away, or of a damaged workspace. The weights still fit: names follow places."""
+    kept = foreign_files.onnx().load_model_from_string(brought.graph)
+    trapped(kept)
+    (tmp_path / "model.onnx").write_bytes(kept.SerializeToString())
+    network = onnx_nets.build(tmp_path / "model.onnx", brought.input, 3)
+    network(pictures())
+    assert not list(tmp_path.glob("ran*"))
+    network.trunk.load_state_dict(brought.network.trunk.state_dict())
+    with torch.no_grad():
+        assert torch.allclose(network.features(pictures()), brought.network.features(pictures()), atol=1e-6)
 
 
 def test_a_small_file_that_asks_for_terabytes_is_refused(tmp_path: Path) -> None:

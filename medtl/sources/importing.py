@@ -5,18 +5,18 @@ is opened is refused unopened.
 """
 
 import shutil
+import tempfile
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medtl.errors import BadInput, NotFound
-from medtl.sources import cards, library, optional
+from medtl.sources import cards, library, optional, receiving
 from medtl.sources.builders import BUILDERS
-from medtl.sources.foreign import Brought, Stated, outlined
+from medtl.sources.foreign import Stated, need
 from medtl.sources.image_nets import build
-from medtl.sources.weights import Match, file_sha256, fill_trunk, load_network, read_safetensors
+from medtl.sources.weights import Match, file_sha256, fill_trunk, read_safetensors
 from medtl.vocabulary import Card, Source
 from medtl.workspace import Workspace, whole_folder
 
@@ -44,9 +44,8 @@ def add_file(
     kept then.
     """
     said = _said(card)
-    bring = _kind(path)
-    if bring is not None:
-        return _add_network(workspace, path, bring(path, stated or Stated()), title, said)
+    if kind := _kind(path):
+        return _add_network(workspace, path, kind, title, said, stated or Stated())
     network, match = BUILDERS[_named(builder)], _look_at_weights(path, builder)
     id = library.slug(title, library.sources(workspace))
     source = _source(
@@ -61,12 +60,14 @@ def add_file(
 
 def look(path: Path, builder: str, stated: Stated | None = None) -> Match | Found:
     """What `add_file` would find; nothing is kept."""
-    bring = _kind(path)
-    return Found(bring(path, stated or Stated()).notes) if bring is not None else _look_at_weights(path, builder)
+    if kind := _kind(path):
+        with tempfile.TemporaryDirectory(prefix="medtl-look-") as folder:
+            return Found(receiving.network(path, kind, stated or Stated(), Path(folder)).notes)
+    return _look_at_weights(path, builder)
 
 
-def _kind(path: Path) -> Callable[[Path, Stated], Brought] | None:
-    """What brings a file of this ending; None for weights of a named network, and for what is refused as such."""
+def _kind(path: Path) -> str:
+    """The builder of a file that brings its own network; "" for weights of a named one, and what is refused as such."""
     ending = path.suffix.lower()
     if path.is_dir() or ending in _TENSORFLOW:
         raise BadInput(
@@ -77,14 +78,12 @@ def _kind(path: Path) -> Callable[[Path, Stated], Brought] | None:
     if not path.is_file():
         raise BadInput(f"There is no file '{path}'.", "Give the path of a .safetensors, .onnx or .keras file.")
     if ending == ".onnx":
-        from medtl.sources import onnx_nets
-
-        return onnx_nets.bring
-    if ending == ".keras":
-        from medtl.sources import keras_nets
-
-        return keras_nets.bring
-    return None
+        need("onnx2torch", "An ONNX file")
+    elif ending == ".keras":
+        need("keras", "A .keras file")
+    else:
+        return ""
+    return ending[1:]
 
 
 def _look_at_weights(path: Path, builder: str) -> Match:
@@ -104,29 +103,21 @@ def _named(builder: str) -> str:
 
 
 def _add_network(
-    workspace: Workspace, path: Path, brought: Brought, title: str, said: dict[str, Any]
+    workspace: Workspace, path: Path, kind: str, title: str, said: dict[str, Any], stated: Stated
 ) -> tuple[Source, Found]:
-    """Keep the architecture and the weights apart; what is kept is loaded once before the source is there."""
-    from safetensors.torch import save_file
-
-    kind = path.suffix.lower()[1:]
+    """Keep the architecture and the weights apart, as the process that may open such a file has left them."""
     id = library.slug(title, library.sources(workspace))
     name = {"onnx": "ONNX", "keras": "Keras"}[kind]
     with whole_folder(workspace.source(id)) as folder:
-        weights, graph = folder / cards.WEIGHTS, folder / cards.GRAPHS[kind]
-        graph.write_bytes(brought.graph)
-        state = {key: value.detach().contiguous() for key, value in brought.network.trunk.state_dict().items()}
-        save_file(state, weights)
+        got = receiving.network(path, kind, stated, folder)
         source = _source(
             id, title, said, f"Your own network, from the {name} file {path.name}.", "",
-            f"{_LIMITS} {' '.join(brought.notes)}",
-            builder=kind, input=brought.input, outline=outlined(brought.network, brought.input),
-            sha256=file_sha256(weights), weights=str(weights), graph=str(graph),
-            needs=optional.needs(kind),
+            f"{_LIMITS} {' '.join(got.notes)}",
+            builder=kind, input=got.input, outline=got.outline, sha256=file_sha256(folder / cards.WEIGHTS),
+            graph=str(folder / cards.GRAPHS[kind]), needs=optional.needs(kind),
         )  # fmt: skip
-        load_network(source, workspace.weights, 2)
         cards.write(folder, source)
-    return cards.read(workspace.source(id), "imported"), Found(brought.notes)
+    return cards.read(workspace.source(id), "imported"), Found(got.notes)
 
 
 def _source(id: str, title: str, said: dict[str, Any], says: str, reference: str, limits: str, **facts: Any) -> Source:

@@ -99,9 +99,11 @@ _AFTER = {"Activation", "Softmax", "Dropout", "Identity", "Flatten"}  # between 
 
 
 def bring(path: Path, stated: Stated) -> Brought:
-    """The network of a `.keras` file with its weights. Raises MedtlError with what is wrong with the file, and where
-    to go from there."""
-    keras = _keras("A .keras file")
+    """The network of a `.keras` file with its weights, made where a file may cost little (`receiver`).
+
+    Raises MedtlError with what is wrong with the file, and where to go from there.
+    """
+    keras = loaded("A .keras file")
     members = _members(path)
     config = _checked(members[_CONFIG], path.name)
     if _WEIGHTS not in members:
@@ -109,7 +111,7 @@ def bring(path: Path, stated: Stated) -> Brought:
             f"'{path.name}' holds no weights ({_WEIGHTS}).", "Save the trained network: model.save('model.keras')."
         )
     notes: list[str] = []
-    with bounded_memory(), _cpu(keras):
+    with _cpu(keras):
         model = _made(keras, config, path.name)
         _load(model, members[_WEIGHTS], path.name)
         channels, side, first = _input(model, stated)
@@ -139,7 +141,7 @@ def bring(path: Path, stated: Stated) -> Brought:
 
 def build(graph: Path, spec: InputSpec, classes: int) -> Network:
     """The architecture kept in `graph` with random weights; checked again, as a file may have been changed."""
-    keras = _keras("A source from a .keras file")
+    keras = loaded("A source from a .keras file")
     members = _members(graph)
     try:
         border = {key: bool(json.loads(members[_BORDER])[key]) for key in ("channels_first", "flip")}
@@ -153,7 +155,7 @@ def build(graph: Path, spec: InputSpec, classes: int) -> Network:
         return _network(keras, model, pieces, border, spec, classes, graph.name)
 
 
-def _keras(what: str) -> Any:
+def loaded(what: str) -> Any:
     """Keras on torch; the first import in a process decides on what it computes."""
     need("keras", what)
     os.environ["KERAS_BACKEND"] = "torch"

@@ -76,6 +76,7 @@ LIGHT = (
     "medtl.sources.optional",
     "medtl.sources.foreign",
     "medtl.sources.receiving",
+    "medtl.sources.shared",
     "medtl.sources.builders",
     "medtl.training.cost",
     "medtl.training.machine",

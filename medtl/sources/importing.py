@@ -1,18 +1,19 @@
 """A user's own file becomes a source: looked through, checked, kept, given a card. The ending says what kind it is.
 
-Weights (.safetensors) are for a network MedTL names; an ONNX or Keras file brings its own. What could run code when it
-is opened is refused unopened.
+Weights (.safetensors) are for a network MedTL names; an ONNX or Keras file brings its own; a source folder that
+somebody gave away brings its card, too. What could run code when it is opened is refused unopened.
 """
 
+import os
 import shutil
 import tempfile
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medtl.errors import BadInput, NotFound
-from medtl.sources import cards, library, optional, receiving
+from medtl.sources import cards, library, optional, receiving, shared
 from medtl.sources.builders import BUILDERS
 from medtl.sources.foreign import Stated, need
 from medtl.sources.image_nets import build
@@ -37,12 +38,20 @@ class Found:
 def add_file(
     workspace: Workspace, path: Path, builder: str, title: str, card: Path | None = None, stated: Stated | None = None
 ) -> tuple[Source, Match | Found]:
-    """Add a file. `builder` names the network of a safetensors file, `stated` how pictures are shown to another's;
-    `card` is a TOML file whose fields are put on the card.
+    """Add a file, or a source folder that was given away.
+
+    `builder` names the network of a safetensors file, `stated` how pictures are shown to another's; `card` is a TOML
+    file whose fields are put on the card. A folder says all this itself, and its title.
 
     Returns the source and what matched or was found. Raises MedtlError when the file cannot be used; nothing of it is
     kept then.
     """
+    if shared.is_source(path):
+        if builder or card or (stated or Stated()) != Stated():
+            raise BadInput("A source folder says itself what it is.", "Give the folder and, if you wish, a title.")
+        return _add_shared(workspace, path, title)
+    if not title:
+        raise BadInput("The source has no title.", 'Give it one, for example --title "Our network".')
     said = _said(card)
     if kind := _kind(path):
         return _add_network(workspace, path, kind, title, said, stated or Stated())
@@ -72,8 +81,8 @@ def _kind(path: Path) -> str:
     if path.is_dir() or ending in _TENSORFLOW:
         raise BadInput(
             f"'{path.name}' is no file that is read here.",
-            "From TensorFlow: model.save('model.keras') in Keras 3, or python -m tf2onnx.convert --saved-model FOLDER "
-            "--output model.onnx. Then bring that file.",
+            f"A source folder has a {cards.CARD}; this has none. From TensorFlow: model.save('model.keras') in Keras "
+            "3, or python -m tf2onnx.convert --saved-model FOLDER --output model.onnx. Then bring that file.",
         )
     if not path.is_file():
         raise BadInput(f"There is no file '{path}'.", "Give the path of a .safetensors, .onnx or .keras file.")
@@ -118,6 +127,21 @@ def _add_network(
         )  # fmt: skip
         cards.write(folder, source)
     return cards.read(workspace.source(id), "imported"), Found(got.notes)
+
+
+def _add_shared(workspace: Workspace, path: Path, title: str) -> tuple[Source, Found]:
+    """Keep what is known by name of a source folder, when the process that may open it finds it whole."""
+    known = library.sources(workspace)
+    with tempfile.TemporaryDirectory(dir=workspace.sources, prefix=".received-") as aside:
+        folder = Path(aside) / "source"
+        folder.mkdir(mode=0o700)
+        shared.take(path, folder)
+        got = receiving.folder(folder)
+        card = replace(got.source.card, title=title or got.source.title)
+        source = replace(got.source, card=replace(card, id=library.slug(card.title, known)))
+        cards.write(folder, source, got.recipe)
+        os.replace(folder, workspace.source(source.id))
+    return cards.read(workspace.source(source.id), "imported"), Found(got.notes)
 
 
 def _source(id: str, title: str, said: dict[str, Any], says: str, reference: str, limits: str, **facts: Any) -> Source:

@@ -13,6 +13,12 @@ FEATURES = 16_384  # width of what it says of one picture
 MEMORY_BYTES = 8 * GB  # address space that looking through and converting one file may add
 SECONDS = 300.0  # for looking through one file, until the process that does it is ended
 CPU_SECONDS = 600.0  # the same on all cores together
+CARD_BYTES = 1 * MB  # of a source folder somebody gave away: its card,
+GRAPH_BYTES = 50 * MB  # its architecture without weights
+TRACE_BYTES = 64 * MB  # and each file on the images it learned from, packed and unpacked
+TITLE = 200  # characters
+TEXT = 2_000  # characters of any other text on a card
+LISTED = 1_000  # texts of one list on a card
 
 
 def describe() -> tuple[tuple[str, str], ...]:
@@ -26,4 +32,8 @@ def describe() -> tuple[tuple[str, str], ...]:
         ),
         ("picture it is shown", f"square, {SIDE[0]} to {SIDE[1]} pixels a side, grey or colour"),
         ("features of one picture", f"{FEATURES:,}"),
+        (
+            "source folder",
+            f"card {CARD_BYTES // MB} MB, architecture {GRAPH_BYTES // MB} MB, weights {FILE_BYTES // MB} MB",
+        ),
     )

@@ -81,13 +81,29 @@ def network(question: Message) -> Message:
     said = question["stated"]
     mean, std = (tuple(said[name]) if said[name] else None for name in ("mean", "std"))
     brought = library.bring(Path(question["path"]), Stated(mean, std, said["size"], said["range"]))
-    folder = Path(question["folder"])
-    weights, graph = folder / cards.WEIGHTS, folder / cards.GRAPHS[question["kind"]]
+    place = Path(question["folder"])
+    weights, graph = place / cards.WEIGHTS, place / cards.GRAPHS[question["kind"]]
     graph.write_bytes(brought.graph)
     save_file({key: value.detach().contiguous() for key, value in brought.network.trunk.state_dict().items()}, weights)
     fill_trunk(library.build(graph, brought.input, 2), read_safetensors(weights))
     outline = outlined(brought.network, brought.input)
     return {"input": asdict(brought.input), "outline": asdict(outline), "notes": brought.notes}
+
+
+# ---- folder: a source somebody gave away -----------------------------------------------------------------------------
+
+
+def folder(question: Message) -> Message:
+    """The copies in `folder`, checked; what need not be kept is gone from there."""
+    import torch  # noqa: F401 - before the limit: it takes address space that says nothing of the folder
+
+    limit()
+    from medtl.sources import shared
+
+    return asdict(shared.checked(Path(question["folder"])))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def reader_of(kind: str) -> ModuleType:
@@ -108,7 +124,7 @@ def reader_of(kind: str) -> ModuleType:
     return keras_nets
 
 
-DESKS: dict[str, Callable[[Message], Message]] = {"network": network}
+DESKS: dict[str, Callable[[Message], Message]] = {"network": network, "folder": folder}
 
 if __name__ == "__main__":
     main()

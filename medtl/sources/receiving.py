@@ -14,10 +14,12 @@ from typing import Any
 
 from medtl import errors
 from medtl.errors import BadInput, MedtlError
-from medtl.sources import limits
+from medtl.sources import cards, limits, optional
 from medtl.sources.foreign import Stated
-from medtl.vocabulary import InputSpec, Outline, StageOutline
+from medtl.vocabulary import Card, InputSpec, Outline, Source, StageOutline
 from medtl.workspace import PROJECT
+
+_GIVEN = "Received as a folder: what this card says was stated by whoever gave it."
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,45 @@ def network(path: Path, kind: str, stated: Stated, folder: Path) -> Received:
     Raises MedtlError with what is wrong with the file, or when it takes more time or memory than a network may.
     """
     return _received(_ask(folder, desk="network", path=str(path.resolve()), kind=kind, stated=asdict(stated)))
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A source somebody gave away, checked and without an id yet. `notes` are what was found, a sentence each."""
+
+    source: Source
+    recipe: str
+    notes: tuple[str, ...]
+
+
+def folder(place: Path) -> Shared:
+    """Check the copy of a source folder in `place`, which holds only what may be kept when this returns.
+
+    Raises MedtlError with what is wrong with it.
+    """
+    said = _ask(place, desk="folder")
+    found, texts, lists = _received(said), said["texts"], said["lists"]
+    builder = said["builder"]
+    source = Source(
+        card=Card("", texts["title"] or "A source", texts["says"], texts["reference"], f"{_GIVEN} {texts['limits']}"),
+        builder=builder,
+        input=found.input,
+        outline=found.outline,
+        origin="imported",
+        trained_on=texts["trained_on"] or "not stated",
+        cases=texts["cases"] or "not stated",
+        labels=tuple(lists["labels"]),
+        licence=texts["licence"] or "not stated",
+        attribution=texts["attribution"],
+        sha256=said["sha256"],
+        weights=str(place / cards.WEIGHTS),
+        figures=tuple(lists["figures"]),
+        better_for=tuple(lists["better_for"]),
+        hidden=said["hidden"],
+        graph=str(place / cards.GRAPHS[builder]) if builder in cards.GRAPHS else "",
+        needs=optional.needs(builder),
+    )
+    return Shared(source, texts["recipe"], found.notes)
 
 
 def _received(said: dict[str, Any]) -> Received:

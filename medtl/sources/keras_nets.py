@@ -34,7 +34,7 @@ from medtl.sources.foreign import (
     Stated,
     bounded_memory,
     crossings,
-    grouped,
+    into_stages,
     largest_difference,
     need,
     read_whole,
@@ -542,7 +542,7 @@ def _network(
     last_map = max((i for i, piece in enumerate(pieces) if _is_map(piece.made.shape, border)), default=-1)
     stages: list[Stage] = []
     layer: nn.Module | None = None
-    for number, group in enumerate(grouped(weights), start=1):
+    for number, group in enumerate(into_stages(weights), start=1):
         modules: list[nn.Module] = [] if stages else [_Border(**border)]
         for run in _runs(pieces, group, last_map):
             sub = keras.Model(pieces[run[0]].given, pieces[run[-1]].made)

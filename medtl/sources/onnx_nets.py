@@ -23,7 +23,7 @@ from medtl.sources.foreign import (
     Stated,
     bounded_memory,
     crossings,
-    grouped,
+    into_stages,
     largest_difference,
     need,
     read_whole,
@@ -485,7 +485,7 @@ def _network(module: fx.GraphModule, spec: InputSpec, classes: int) -> Network:
     pieces = [steps[a:b] for a, b in zip([0, *(c + 1 for c in cuts)], [c + 1 for c in cuts], strict=False)]
     weights = [sum(p.numel() for n in piece for p in _parameters(module, n)) for piece in pieces]
     stages, given = [], next(node for node in module.graph.nodes if node.op == "placeholder")
-    for number, group in enumerate(grouped(weights), start=1):
+    for number, group in enumerate(into_stages(weights), start=1):
         nodes = [node for i in group for node in pieces[i]]
         stages.append(Stage(f"part {number}", [_part(module, nodes, given)]))
         given = nodes[-1]

@@ -189,9 +189,9 @@ def _parser() -> argparse.ArgumentParser:
     source = words.add_parser("source", help="add or delete a source model").add_subparsers(
         required=True, metavar="ACTION"
     )
-    bring = command(source, "add", commands.source_add, "add a network of your own: .safetensors, .onnx or .keras")
-    bring.add_argument("file")
-    bring.add_argument("--title", required=True)
+    bring = command(source, "add", commands.source_add, "add a network: .safetensors, .onnx, .keras, source folder")
+    bring.add_argument("file", help="the file, or a folder as `export --as-source` writes it")
+    bring.add_argument("--title", default="", help="what it is called here; a folder may bring its own")
     bring.add_argument("--builder", default="", help="the network a .safetensors file is for; not for others")
     bring.add_argument("--range", default="", help="brightness a .onnx or .keras was shown: 0-1, 0-255 or =-1-1")
     bring.add_argument("--mean", metavar="R,G,B", help="... or mean and std, of pixels from 0 to 1")

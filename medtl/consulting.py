@@ -1,4 +1,8 @@
-"""The near end of the consultant: starts it when first asked, asks it, starts it again when it died. No torch."""
+"""The near end of the consultant: starts it when first asked, asks it, starts it again when it died. No torch.
+
+Two processes: one stays warm and answers for finished runs; another is started for each file that may become a source
+and ends with the answer, so that nobody who waits for a prediction waits for a file.
+"""
 
 import json
 import subprocess
@@ -11,16 +15,16 @@ from medtl.workspace import PROJECT, Workspace
 
 
 class Consultant:
-    """Answers about finished runs from a process of its own. Safe to share between the threads of a server.
+    """Answers about finished runs and about files from processes of its own. Safe to share between the threads of a
+    server.
 
-    The first answer takes some seconds (torch is loaded), later ones well under one.
+    The first answer takes some seconds (torch is loaded), later ones well under one; those about files minutes, at most
+    (`sources.limits`).
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
-        self._asked = 0
+        self._runs = _Line(workspace, "consultant.log")
+        self._files = _Line(workspace, "consultant-files.log")
 
     def warm(self, run_id: str | None = None) -> None:
         """Begin loading in the background; returns at once."""
@@ -28,72 +32,100 @@ class Consultant:
 
     def predict(self, run_id: str, paths: list[str], explain: str | None = None) -> dict[str, Any]:
         """See `prediction.as_message` for the shape of each entry of "predictions"."""
-        answer: dict[str, Any] = self._ask(ask="predict", run=run_id, paths=paths, explain=explain)
+        answer: dict[str, Any] = self._runs.ask(ask="predict", run=run_id, paths=paths, explain=explain)
         return answer
 
     def explain(self, run_id: str, case_id: str, label: str) -> dict[str, Any]:
         """A `HeatMap` as a dict."""
-        answer: dict[str, Any] = self._ask(ask="explain", run=run_id, case=case_id, label=label)
+        answer: dict[str, Any] = self._runs.ask(ask="explain", run=run_id, case=case_id, label=label)
         return answer
 
     def look_at_source(self, path: str, builder: str, stated: dict[str, Any] | None = None) -> str:
         """What was found in a file, and whether it fits; nothing is kept."""
-        return str(self._ask(ask="look-at-source", path=path, builder=builder, stated=stated)["report"])
+        asked = {"ask": "look-at-source", "path": path, "builder": builder, "stated": stated}
+        return str(self._files.ask_once(**asked)["report"])
 
     def add_source(self, path: str, builder: str, title: str, stated: dict[str, Any] | None = None) -> dict[str, str]:
         """{"id", "report"} of a file added as a source. `stated`: the fields of `sources.foreign.Stated`."""
-        answer: dict[str, str] = self._ask(ask="add-source", path=path, builder=builder, title=title, stated=stated)
+        asked = {"ask": "add-source", "path": path, "builder": builder, "title": title, "stated": stated}
+        answer: dict[str, str] = self._files.ask_once(**asked)
         return answer
+
+    def close(self) -> None:
+        self._runs.close()
+        self._files.close()
+
+    def _quietly_warm(self, run_id: str | None) -> None:
+        try:
+            self._runs.ask(ask="warm", run=run_id)
+        except MedtlError:
+            return  # whoever asks in earnest is told what is wrong
+
+
+class _Line:
+    """One process, one question at a time."""
+
+    def __init__(self, workspace: Workspace, log: str) -> None:
+        self.workspace = workspace
+        self.process: subprocess.Popen[str] | None = None
+        self._log = log
+        self._lock = threading.Lock()
+        self._asked = 0
+
+    def ask(self, **question: Any) -> Any:
+        with self._lock:
+            return self._answer(question)
+
+    def ask_once(self, **question: Any) -> Any:
+        """The process ends with its answer: it takes memory, and the next question of its kind is far away."""
+        with self._lock:
+            try:
+                return self._answer(question)
+            finally:
+                self._end()
 
     def close(self) -> None:
         with self._lock:
             self._end()
 
-    def _quietly_warm(self, run_id: str | None) -> None:
-        try:
-            self._ask(ask="warm", run=run_id)
-        except MedtlError:
-            return  # whoever asks in earnest is told what is wrong
-
-    def _ask(self, **question: Any) -> Any:
-        with self._lock:
-            said: dict[str, Any] = {}
-            for attempt in (1, 2):
-                process = self._alive()
-                self._asked += 1
-                try:
-                    assert process.stdin and process.stdout
-                    process.stdin.write(json.dumps({"id": self._asked, **question}) + "\n")
-                    process.stdin.flush()
-                    line = process.stdout.readline()
-                    said = json.loads(line) if line else {}
-                except (OSError, ValueError):
-                    said = {}
-                if said.get("id") == self._asked:
-                    break
-                self._end()  # it died, or speaks out of turn: a fresh one is asked once more
-                if attempt == 2:
-                    raise MedtlError(
-                        "The process that answers questions about models ended twice.",
-                        "There may be too little memory: close other programs and try again.",
-                    )
+    def _answer(self, question: dict[str, Any]) -> Any:
+        said: dict[str, Any] = {}
+        for attempt in (1, 2):
+            process = self._alive()
+            self._asked += 1
+            try:
+                assert process.stdin and process.stdout
+                process.stdin.write(json.dumps({"id": self._asked, **question}) + "\n")
+                process.stdin.flush()
+                line = process.stdout.readline()
+                said = json.loads(line) if line else {}
+            except (OSError, ValueError):
+                said = {}
+            if said.get("id") == self._asked:
+                break
+            self._end()  # it died, or speaks out of turn: a fresh one is asked once more
+            if attempt == 2:
+                raise MedtlError(
+                    "The process that answers questions about models ended twice.",
+                    "There may be too little memory: close other programs and try again.",
+                )
         if "error" in said:
             raise MedtlError(said["error"], said.get("advice", ""))
         return said["answer"]
 
     def _alive(self) -> subprocess.Popen[str]:
-        if self._process is None or self._process.poll() is not None:
+        if self.process is None or self.process.poll() is not None:
             self.workspace.ensure()
-            log = (self.workspace.home / "consultant.log").open("w")
-            self._process = subprocess.Popen(
+            log = (self.workspace.home / self._log).open("w")
+            self.process = subprocess.Popen(
                 [sys.executable, "-m", "medtl.consultant", str(self.workspace.home)],
                 cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
             log.close()
-        return self._process
+        return self.process
 
     def _end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None

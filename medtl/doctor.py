@@ -8,6 +8,7 @@ from typing import Any
 
 from medtl.cohorts import limits
 from medtl.errors import MedtlError
+from medtl.sources import limits as source_limits
 from medtl.start import versions
 from medtl.training.machine import machine
 from medtl.workspace import Workspace
@@ -46,7 +47,7 @@ def examine(workspace: Workspace) -> dict[str, Any]:
         "home": str(workspace.home),
         "disk_free_gb": round(workspace.free() / 1e9, 1),
         "disk_low": workspace.free() < _LEAST_DISK,
-        "limits": dict(limits.describe()),
+        "limits": dict((*limits.describe(), *source_limits.describe())),
     }
 
 

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "medtl.published": {"medtl.cohorts"},
     "medtl.housekeeping": {"medtl.cohorts", "medtl.training"},
     "medtl.demo": {"medtl.start", "medtl.cohorts", "medtl.runs"},
-    "medtl.doctor": {"medtl.start", "medtl.cohorts", "medtl.training"},
+    "medtl.doctor": {"medtl.start", "medtl.cohorts", "medtl.sources", "medtl.training"},
     "medtl.consulting": set(),
     "medtl.consultant": {"medtl.prediction", "medtl.sources", "medtl.training"},
     "medtl.worker": {
@@ -64,6 +64,7 @@ STARTED_BY_NAME = {
     "medtl.consultant",
     "medtl.cli",
     "medtl.cohorts.reader",
+    "medtl.sources.receiver",
 }  # and imported by nobody but `__main__`
 HEAVY = ("torch", "torchvision", "sklearn", "cv2", "onnx", "onnx2torch", "keras", "timm", "torchxrayvision")
 LIGHT = (
@@ -74,6 +75,8 @@ LIGHT = (
     "medtl.sources.cards",
     "medtl.sources.optional",
     "medtl.sources.foreign",
+    "medtl.sources.receiving",
+    "medtl.sources.shared",
     "medtl.sources.builders",
     "medtl.training.cost",
     "medtl.training.machine",

@@ -230,6 +230,9 @@ def test_a_run_is_exported_as_a_source(ask: Ask, practice: Practice, tmp_path: P
     code, said = ask("export", practice.run, "--as-source", tmp_path / "out")
     assert code == 0 and said["available"] and (tmp_path / "out" / "card.toml").exists()
     assert "is there already" in fails(ask, "export", practice.run, "--as-source", tmp_path / "out")["error"]
+    code, got = ask("source", "add", tmp_path / "out", "--title", "Given away")
+    assert code == 0 and got["id"] == "given-away" and got["available"] and "left out" not in got["report"]
+    assert ask("source", "delete", got["id"])[0] == 0
     (tmp_path / "card.toml").write_text("{")
     fails(ask, "export", practice.run, "--as-source", tmp_path / "o2", "--card", tmp_path / "card.toml")
 

@@ -25,8 +25,8 @@ def consultant(practice: Practice) -> Iterator[Consultant]:
 
 
 def process_of(consultant: Consultant) -> int:
-    assert consultant._process is not None
-    return consultant._process.pid
+    assert consultant._runs.process is not None
+    return consultant._runs.process.pid
 
 
 def test_it_predicts_as_the_run_is_stored(consultant: Consultant, practice: Practice) -> None:
@@ -64,10 +64,10 @@ def test_what_goes_wrong_comes_as_words(consultant: Consultant, practice: Practi
 def test_something_unexpected_ends_neither_process(consultant: Consultant, practice: Practice) -> None:
     before = process_of(consultant)
     with pytest.raises(MedtlError) as error:
-        consultant._ask(ask="predict", run=practice.run)  # no paths at all
+        consultant._runs.ask(ask="predict", run=practice.run)  # no paths at all
     assert "unexpected" in error.value.message and "Traceback" not in str(error.value)
     with pytest.raises(MedtlError):
-        consultant._ask(ask="what is the weather")
+        consultant._runs.ask(ask="what is the weather")
     assert process_of(consultant) == before
     consultant.explain(practice.run, practice.cohort.split.test[0], "benign")
 
@@ -78,6 +78,12 @@ def test_a_source_can_be_added(consultant: Consultant, practice: Practice, tmp_p
     assert "tensors matched" in said["report"]
     assert library.sources(practice.ws)[said["id"]].available
     library.delete(practice.ws, said["id"])
+    assert consultant._files.process is None  # gone with its answer
+
+
+def test_nobody_who_asks_about_a_run_waits_for_a_file(consultant: Consultant, practice: Practice) -> None:
+    with consultant._files._lock:  # as while a file is looked through
+        assert consultant.explain(practice.run, practice.cohort.split.test[0], "malignant")["label"] == "malignant"
 
 
 def test_killed_it_is_back_with_the_next_question(consultant: Consultant, practice: Practice) -> None:
@@ -88,7 +94,7 @@ def test_killed_it_is_back_with_the_next_question(consultant: Consultant, practi
 
 
 def test_it_ends_with_whoever_asked(consultant: Consultant) -> None:
-    process = consultant._process
+    process = consultant._runs.process
     assert process is not None and process.stdin is not None
     process.stdin.close()  # as when the server dies
     assert process.wait(20) == 0

@@ -125,7 +125,7 @@ def crossings(needs: Sequence[Collection[int]]) -> list[int]:
     return cuts
 
 
-def grouped(parameters: Sequence[int], most: int = STAGES) -> list[range]:
+def into_stages(parameters: Sequence[int], most: int = STAGES) -> list[range]:
     """Parts put together to at most `most` stages of about the same number of parameters, none without any.
 
     An early stage then holds more layers than a late one, as parameters sit mostly at the end of image networks.

@@ -1,11 +1,10 @@
 """Sources grouped by the computer they want. Knows what a network costs, not how fast this computer is."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
 from medtl.catalogue import Catalogue
-from medtl.vocabulary import Outline, Source
+from medtl.vocabulary import Outline
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,3 @@ GROUPS: Catalogue[Group] = Catalogue(
 def group_of(outline: Outline) -> Group:
     """The first group the network fits; the last takes all. A network of unknown cost (0 GFLOP) goes by its size."""
     return next(group for group in GROUPS if outline.gflop <= group.gflop and outline.parameters <= group.parameters)
-
-
-def grouped(sources: Iterable[Source]) -> dict[Group, list[Source]]:
-    """The sources of each group, both in the order of the screen; groups without sources are left out."""
-    sources = list(sources)
-    return {
-        group: members
-        for group in GROUPS
-        if (members := [source for source in sources if group_of(source.outline) == group])
-    }

@@ -1,22 +1,23 @@
 """A user's own file becomes a source: looked through, checked, kept, given a card. The ending says what kind it is.
 
-Weights (.safetensors) are for a network MedTL names; an ONNX or Keras file brings its own. What could run code when it
-is opened is refused unopened.
+Weights (.safetensors) are for a network MedTL names; an ONNX or Keras file brings its own; a source folder that
+somebody gave away brings its card, too. What could run code when it is opened is refused unopened.
 """
 
+import os
 import shutil
+import tempfile
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medtl.errors import BadInput, NotFound
-from medtl.sources import cards, library, optional
+from medtl.sources import cards, library, optional, receiving, shared
 from medtl.sources.builders import BUILDERS
-from medtl.sources.foreign import Brought, Stated, outlined
+from medtl.sources.foreign import Stated, need
 from medtl.sources.image_nets import build
-from medtl.sources.weights import Match, file_sha256, fill_trunk, load_network, read_safetensors
+from medtl.sources.weights import Match, file_sha256, fill_trunk, read_safetensors
 from medtl.vocabulary import Card, Source
 from medtl.workspace import Workspace, whole_folder
 
@@ -37,16 +38,23 @@ class Found:
 def add_file(
     workspace: Workspace, path: Path, builder: str, title: str, card: Path | None = None, stated: Stated | None = None
 ) -> tuple[Source, Match | Found]:
-    """Add a file. `builder` names the network of a safetensors file, `stated` how pictures are shown to another's;
-    `card` is a TOML file whose fields are put on the card.
+    """Add a file, or a source folder that was given away.
+
+    `builder` names the network of a safetensors file, `stated` how pictures are shown to another's; `card` is a TOML
+    file whose fields are put on the card. A folder says all this itself, and its title.
 
     Returns the source and what matched or was found. Raises MedtlError when the file cannot be used; nothing of it is
     kept then.
     """
+    if shared.is_source(path):
+        if builder or card or (stated or Stated()) != Stated():
+            raise BadInput("A source folder says itself what it is.", "Give the folder and, if you wish, a title.")
+        return _add_shared(workspace, path, title)
+    if not title:
+        raise BadInput("The source has no title.", 'Give it one, for example --title "Our network".')
     said = _said(card)
-    bring = _kind(path)
-    if bring is not None:
-        return _add_network(workspace, path, bring(path, stated or Stated()), title, said)
+    if kind := _kind(path):
+        return _add_network(workspace, path, kind, title, said, stated or Stated())
     network, match = BUILDERS[_named(builder)], _look_at_weights(path, builder)
     id = library.slug(title, library.sources(workspace))
     source = _source(
@@ -61,30 +69,30 @@ def add_file(
 
 def look(path: Path, builder: str, stated: Stated | None = None) -> Match | Found:
     """What `add_file` would find; nothing is kept."""
-    bring = _kind(path)
-    return Found(bring(path, stated or Stated()).notes) if bring is not None else _look_at_weights(path, builder)
+    if kind := _kind(path):
+        with tempfile.TemporaryDirectory(prefix="medtl-look-") as folder:
+            return Found(receiving.network(path, kind, stated or Stated(), Path(folder)).notes)
+    return _look_at_weights(path, builder)
 
 
-def _kind(path: Path) -> Callable[[Path, Stated], Brought] | None:
-    """What brings a file of this ending; None for weights of a named network, and for what is refused as such."""
+def _kind(path: Path) -> str:
+    """The builder of a file that brings its own network; "" for weights of a named one, and what is refused as such."""
     ending = path.suffix.lower()
     if path.is_dir() or ending in _TENSORFLOW:
         raise BadInput(
             f"'{path.name}' is no file that is read here.",
-            "From TensorFlow: model.save('model.keras') in Keras 3, or python -m tf2onnx.convert --saved-model FOLDER "
-            "--output model.onnx. Then bring that file.",
+            f"A source folder has a {cards.CARD}; this has none. From TensorFlow: model.save('model.keras') in Keras "
+            "3, or python -m tf2onnx.convert --saved-model FOLDER --output model.onnx. Then bring that file.",
         )
     if not path.is_file():
         raise BadInput(f"There is no file '{path}'.", "Give the path of a .safetensors, .onnx or .keras file.")
     if ending == ".onnx":
-        from medtl.sources import onnx_nets
-
-        return onnx_nets.bring
-    if ending == ".keras":
-        from medtl.sources import keras_nets
-
-        return keras_nets.bring
-    return None
+        need("onnx2torch", "An ONNX file")
+    elif ending == ".keras":
+        need("keras", "A .keras file")
+    else:
+        return ""
+    return ending[1:]
 
 
 def _look_at_weights(path: Path, builder: str) -> Match:
@@ -104,29 +112,36 @@ def _named(builder: str) -> str:
 
 
 def _add_network(
-    workspace: Workspace, path: Path, brought: Brought, title: str, said: dict[str, Any]
+    workspace: Workspace, path: Path, kind: str, title: str, said: dict[str, Any], stated: Stated
 ) -> tuple[Source, Found]:
-    """Keep the architecture and the weights apart; what is kept is loaded once before the source is there."""
-    from safetensors.torch import save_file
-
-    kind = path.suffix.lower()[1:]
+    """Keep the architecture and the weights apart, as the process that may open such a file has left them."""
     id = library.slug(title, library.sources(workspace))
     name = {"onnx": "ONNX", "keras": "Keras"}[kind]
     with whole_folder(workspace.source(id)) as folder:
-        weights, graph = folder / cards.WEIGHTS, folder / cards.GRAPHS[kind]
-        graph.write_bytes(brought.graph)
-        state = {key: value.detach().contiguous() for key, value in brought.network.trunk.state_dict().items()}
-        save_file(state, weights)
+        got = receiving.network(path, kind, stated, folder)
         source = _source(
             id, title, said, f"Your own network, from the {name} file {path.name}.", "",
-            f"{_LIMITS} {' '.join(brought.notes)}",
-            builder=kind, input=brought.input, outline=outlined(brought.network, brought.input),
-            sha256=file_sha256(weights), weights=str(weights), graph=str(graph),
-            needs=optional.needs(kind),
+            f"{_LIMITS} {' '.join(got.notes)}",
+            builder=kind, input=got.input, outline=got.outline, sha256=file_sha256(folder / cards.WEIGHTS),
+            graph=str(folder / cards.GRAPHS[kind]), needs=optional.needs(kind),
         )  # fmt: skip
-        load_network(source, workspace.weights, 2)
         cards.write(folder, source)
-    return cards.read(workspace.source(id), "imported"), Found(brought.notes)
+    return cards.read(workspace.source(id), "imported"), Found(got.notes)
+
+
+def _add_shared(workspace: Workspace, path: Path, title: str) -> tuple[Source, Found]:
+    """Keep what is known by name of a source folder, when the process that may open it finds it whole."""
+    known = library.sources(workspace)
+    with tempfile.TemporaryDirectory(dir=workspace.sources, prefix=".received-") as aside:
+        folder = Path(aside) / "source"
+        folder.mkdir(mode=0o700)
+        shared.take(path, folder)
+        got = receiving.folder(folder)
+        card = replace(got.source.card, title=title or got.source.title)
+        source = replace(got.source, card=replace(card, id=library.slug(card.title, known)))
+        cards.write(folder, source, got.recipe)
+        os.replace(folder, workspace.source(source.id))
+    return cards.read(workspace.source(source.id), "imported"), Found(got.notes)
 
 
 def _source(id: str, title: str, said: dict[str, Any], says: str, reference: str, limits: str, **facts: Any) -> Source:

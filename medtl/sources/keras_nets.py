@@ -1,8 +1,9 @@
 """Networks from `.keras` files: the list of layers is checked by name, Keras makes them, torch trains them.
 
 The file is a stranger's. Keras's own safe mode had holes more than once, so only layers named here are made at all: no
-Lambda, no object of the file's own, nothing that reads files. Weights are read once, when the file is brought; what is
-kept is the list of layers, and the weights as safetensors.
+Lambda, no object of the file's own, nothing that reads files. What a layer is called never becomes the name of a module
+or of a file, and Keras's parts are never written out as code (torch.fx is turned away). Weights are read once, when the
+file is brought; what is kept is the list of layers, and the weights as safetensors.
 
 Keras computes on tensors that belong to torch modules here (`_Held`), so that `train()`, `to()`, `state_dict()` and the
 optimiser do what they do with every other network.
@@ -15,6 +16,7 @@ import copy
 import io
 import json
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -32,7 +34,7 @@ from medtl.sources.foreign import (
     Stated,
     bounded_memory,
     crossings,
-    grouped,
+    into_stages,
     largest_difference,
     need,
     read_whole,
@@ -97,9 +99,11 @@ _AFTER = {"Activation", "Softmax", "Dropout", "Identity", "Flatten"}  # between 
 
 
 def bring(path: Path, stated: Stated) -> Brought:
-    """The network of a `.keras` file with its weights. Raises MedtlError with what is wrong with the file, and where
-    to go from there."""
-    keras = _keras("A .keras file")
+    """The network of a `.keras` file with its weights, made where a file may cost little (`receiver`).
+
+    Raises MedtlError with what is wrong with the file, and where to go from there.
+    """
+    keras = loaded("A .keras file")
     members = _members(path)
     config = _checked(members[_CONFIG], path.name)
     if _WEIGHTS not in members:
@@ -107,7 +111,7 @@ def bring(path: Path, stated: Stated) -> Brought:
             f"'{path.name}' holds no weights ({_WEIGHTS}).", "Save the trained network: model.save('model.keras')."
         )
     notes: list[str] = []
-    with bounded_memory(), _cpu(keras):
+    with _cpu(keras):
         model = _made(keras, config, path.name)
         _load(model, members[_WEIGHTS], path.name)
         channels, side, first = _input(model, stated)
@@ -137,7 +141,7 @@ def bring(path: Path, stated: Stated) -> Brought:
 
 def build(graph: Path, spec: InputSpec, classes: int) -> Network:
     """The architecture kept in `graph` with random weights; checked again, as a file may have been changed."""
-    keras = _keras("A source from a .keras file")
+    keras = loaded("A source from a .keras file")
     members = _members(graph)
     try:
         border = {key: bool(json.loads(members[_BORDER])[key]) for key in ("channels_first", "flip")}
@@ -151,7 +155,7 @@ def build(graph: Path, spec: InputSpec, classes: int) -> Network:
         return _network(keras, model, pieces, border, spec, classes, graph.name)
 
 
-def _keras(what: str) -> Any:
+def loaded(what: str) -> Any:
     """Keras on torch; the first import in a process decides on what it computes."""
     need("keras", what)
     os.environ["KERAS_BACKEND"] = "torch"
@@ -394,7 +398,7 @@ class _Held(nn.Module):
         self.keys = []
         for number, variable in enumerate(variables):
             # Keras counts nameless variables through the whole process: such a name is not the same the next time.
-            name = "" if variable.name.startswith("variable") else _plain(variable.name).replace(".", "_")
+            name = "" if variable.name.startswith("variable") else re.sub(r"[^A-Za-z0-9_]", "_", variable.name)[:60]
             key = f"{number}_{name}"
             value = variable.value.detach().clone()
             if id(variable) in learning:
@@ -538,7 +542,7 @@ def _network(
     last_map = max((i for i, piece in enumerate(pieces) if _is_map(piece.made.shape, border)), default=-1)
     stages: list[Stage] = []
     layer: nn.Module | None = None
-    for number, group in enumerate(grouped(weights), start=1):
+    for number, group in enumerate(into_stages(weights), start=1):
         modules: list[nn.Module] = [] if stages else [_Border(**border)]
         for run in _runs(pieces, group, last_map):
             sub = keras.Model(pieces[run[0]].given, pieces[run[-1]].made)

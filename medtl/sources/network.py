@@ -41,7 +41,7 @@ class Network(nn.Module):
 
     `trunk` is the original model (without its classifier), so that the keys of `state_dict` are those of its library.
     `map_layer` is the module whose output is the last picture-like map; `map_reshape` turns tokens into a grid where
-    the output is not (B, D, h, w) already. `pools_by_average` says that features are the plain mean of that map.
+    the output is not (B, D, h, w) already.
     """
 
     def __init__(

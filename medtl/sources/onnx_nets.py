@@ -1,8 +1,9 @@
 """Networks from ONNX files: looked through, trimmed to their features, converted by onnx2torch, cut into stages.
 
 The file is a stranger's. It may not point to other files, bring operations of its own or hold graphs within its graph;
-and every name in it is replaced before a library sees it: torch.fx writes names into Python source unescaped, so that
-a step named `x"), …` would be code that runs. What is kept on disk is the graph without its weights.
+and every name in it is replaced by the one function that converts, whether the file was brought or kept: torch.fx
+writes names into Python source unescaped, so that a step named `x"), …` would be code that runs. What is kept on disk
+is the graph without its weights.
 
 Letters: B cases, C channels, h and w cells, N tokens, D features.
 """
@@ -22,7 +23,7 @@ from medtl.sources.foreign import (
     Stated,
     bounded_memory,
     crossings,
-    grouped,
+    into_stages,
     largest_difference,
     need,
     read_whole,
@@ -46,8 +47,10 @@ _EXPORT = (
 
 
 def bring(path: Path, stated: Stated) -> Brought:
-    """The network of an ONNX file with its weights. Raises MedtlError with what is wrong with the file, and where to
-    go from there."""
+    """The network of an ONNX file with its weights, made where a file may cost little (`receiver`).
+
+    Raises MedtlError with what is wrong with the file, and where to go from there.
+    """
     need("onnx2torch", "An ONNX file")
     graph, notes = _trimmed(_read(path))
     channels, side = _input(graph, stated)
@@ -56,18 +59,17 @@ def bring(path: Path, stated: Stated) -> Brought:
     if not (stated.mean or stated.std or stated.range):
         notes.append("An ONNX file does not say how brightness was scaled: ImageNet's mean and std were assumed.")
     spec = stated.input(channels, side or USUAL_SIZE, (InputSpec.mean, InputSpec.std))
-    with bounded_memory():
-        try:
-            network = _network(_converted(graph), spec, 2)
-            difference = _difference(network, graph, spec)
-        except MedtlError:
-            raise
-        except (MemoryError, RuntimeError, ValueError, TypeError, KeyError, IndexError, ArithmeticError) as error:
-            raise BadInput(
-                f"The network in '{path.name}' does not run on two pictures of {spec.size} pixels at once "
-                f"({_short(error)}).",
-                f"It may be fixed to one picture, or made for another size. {_EXPORT}",
-            ) from error
+    try:
+        network = _network(_converted(graph), spec, 2)
+        difference = _difference(network, graph, spec)
+    except MedtlError:
+        raise
+    except (MemoryError, RuntimeError, ValueError, TypeError, KeyError, IndexError, ArithmeticError) as error:
+        raise BadInput(
+            f"The network in '{path.name}' does not run on two pictures of {spec.size} pixels at once "
+            f"({_short(error)}).",
+            f"It may be fixed to one picture, or made for another size. {_EXPORT}",
+        ) from error
     if not difference <= AGREES:
         raise BadInput(
             f"Converted, the network in '{path.name}' does not give the numbers ONNX Runtime gives (largest difference "
@@ -81,8 +83,8 @@ def bring(path: Path, stated: Stated) -> Brought:
 def build(graph: Path, spec: InputSpec, classes: int) -> Network:
     """The architecture kept in `graph` with random weights; looked through again, as a file may have been changed."""
     need("onnx2torch", "A source from an ONNX file")
-    model = _looked_through(_parsed(_filled(read_whole(graph)), graph.name), graph.name)
     with bounded_memory():
+        model = _looked_through(_parsed(_filled(read_whole(graph)), graph.name), graph.name)
         network = _network(_converted(model), spec, classes)
     reinitialise(network)
     return network
@@ -121,12 +123,14 @@ def _looked_through(model: Any, name: str) -> Any:
     tensors = [*graph.initializer]
     for node in graph.node:
         for attribute in node.attribute:
-            if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
+            if attribute.HasField("g") or attribute.graphs:
                 raise BadInput(
                     f"'{name}' holds a graph within its graph ({_plain(node.op_type)}).",
                     "Export the plain network for one kind of input, without loops and branches.",
                 )
             tensors += [attribute.t, *attribute.tensors]
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                tensors += [sparse.values, sparse.indices]
     if graph.sparse_initializer or any(
         tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data for tensor in tensors
     ):
@@ -190,10 +194,9 @@ def _trimmed(model: Any) -> tuple[Any, list[str]]:
             copy.CopyFrom(tensor)
             copy.name, copy.doc_string = names[tensor.name], ""
     _add_input(new, given[0], nodes, names)
-    for number, node in enumerate(nodes):
+    for node in nodes:
         copy = new.node.add()
         copy.CopyFrom(node)
-        copy.name, copy.doc_string = f"n{number}_{node.op_type}", ""
         for name in node.output:
             names.setdefault(name, f"v{len(names)}")
         del copy.input[:], copy.output[:]
@@ -280,7 +283,7 @@ def _add_input(new: Any, given: Any, nodes: Iterable[Any], names: dict[str, str]
     last = shape[1] not in (1, 3) and shape[3] in (1, 3)
     if last:
         new.node.add(
-            op_type="Transpose", name="turned", input=["picture"], output=["turned"],
+            op_type="Transpose", input=["picture"], output=["turned"],
             attribute=[onnx.helper.make_attribute("perm", [0, 2, 3, 1])],
         )  # fmt: skip
         names[given.name] = "turned"
@@ -403,9 +406,38 @@ class _Constant(nn.Module):
             nn.init.trunc_normal_(self.value, std=min(0.02, max(1, width) ** -0.5))
 
 
+def _under_our_names(model: Any) -> None:
+    """Every name in the graph, in place, by its position: the graph as brought and as kept get the same ones, so that
+    the state's keys are the same. The kind of a step is one of ONNX's own, as its checker has seen."""
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    names = {"": ""}
+
+    def ours(name: str) -> str:
+        return names.setdefault(name, f"v{len(names)}")
+
+    for number, value in enumerate(value for value in graph.input if value.name not in constants):
+        names[value.name] = f"picture{number or ''}"
+    for value in (*graph.initializer, *graph.input, *graph.output):
+        value.name, value.doc_string = ours(value.name), value.doc_string * (value.doc_string == _WITHOUT_VALUES)
+    for number, node in enumerate(graph.node):
+        kind = node.op_type if node.op_type.isascii() and node.op_type.isidentifier() else "Step"
+        node.name, node.domain, node.doc_string = f"n{number}_{kind}", "", ""
+        given, made = [ours(name) for name in node.input], [ours(name) for name in node.output]
+        del node.input[:], node.output[:]
+        node.input.extend(given)
+        node.output.extend(made)
+    for one in model.opset_import:
+        one.domain = ""
+    graph.name, graph.doc_string = "network", ""
+    del graph.value_info[:], graph.quantization_annotation[:]
+
+
 def _converted(model: Any) -> fx.GraphModule:
+    """`model`, under names of ours from here on, as torch's modules in a row."""
     import onnx2torch
 
+    _under_our_names(model)
     try:
         module = onnx2torch.convert(model)
     except NotImplementedError as error:
@@ -453,7 +485,7 @@ def _network(module: fx.GraphModule, spec: InputSpec, classes: int) -> Network:
     pieces = [steps[a:b] for a, b in zip([0, *(c + 1 for c in cuts)], [c + 1 for c in cuts], strict=False)]
     weights = [sum(p.numel() for n in piece for p in _parameters(module, n)) for piece in pieces]
     stages, given = [], next(node for node in module.graph.nodes if node.op == "placeholder")
-    for number, group in enumerate(grouped(weights), start=1):
+    for number, group in enumerate(into_stages(weights), start=1):
         nodes = [node for i in group for node in pieces[i]]
         stages.append(Stage(f"part {number}", [_part(module, nodes, given)]))
         given = nodes[-1]
@@ -574,6 +606,7 @@ def _difference(network: Network, model: Any, spec: InputSpec) -> float:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
+    options.intra_op_num_threads = 2  # more would spin away the time one file has on all cores together
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     (theirs,) = session.run(None, {"picture": x})
     theirs = {2: theirs, 3: theirs.mean(1) if theirs.ndim == 3 else theirs}.get(

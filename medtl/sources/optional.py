@@ -24,10 +24,7 @@ _OPERATING_POINT = (
 
 @dataclass(frozen=True)
 class Optional:
-    """A source of an optional library. `name` is what the library calls it; `id` is its builder for timm's.
-
-    `url` is where the published file lies, where the library fetches none itself.
-    """
+    """A source of an optional library. `name` is what the library calls it; `id` is its builder for timm's."""
 
     id: str
     library: str

@@ -27,7 +27,9 @@ def ask() -> None:
     with st.expander("Bring a source of your own (.safetensors, .onnx, .keras)", icon=":material/upload_file:"):
         st.caption(
             "Weights as .safetensors for a network listed here, or a whole network as .onnx or .keras. Files that can "
-            "run code (.pth, .pt, .pkl, .h5) are refused."
+            "run code (.pth, .pt, .pkl, .h5) are refused. Limits of an .onnx or .keras: "
+            + "; ".join(f"{what} {most}" for what, most in limits.describe())
+            + "."
         )
         title = st.text_input("Title", key="source-title", placeholder="Mammography network of our department")
         kept = upload.receive("Drop the file", "source-file", types=[*KINDS, *REFUSED], most=limits.FILE_BYTES)
@@ -41,10 +43,11 @@ def ask() -> None:
         st.markdown(f":material/check_circle: **{md(kept.says)}** lies ready on this computer.")
         builder, stated = ("", _stated()) if kind != "safetensors" else (_builder(), None)
         look, add = st.columns(2)
-        if look.button("Look what is in it", width="stretch", help="Nothing is kept."):
+        takes = "about 10 s" if kind == "safetensors" else f"about 30 s, at most {limits.SECONDS:.0f} s"
+        if look.button(f"Look what is in it ({takes})", width="stretch", help="Nothing is kept."):
             _look(kept, builder, stated)
         if add.button(
-            "Add this source (about 30 s)" if kind != "safetensors" else "Add this source (about 10 s)",
+            f"Add this source ({takes})",
             type="primary",
             width="stretch",
             disabled=not title,

@@ -7,7 +7,7 @@ import pytest
 
 from medtl.errors import BadInput
 from medtl.sources import foreign
-from medtl.sources.foreign import Stated, crossings, grouped
+from medtl.sources.foreign import Stated, crossings, into_stages
 from medtl.vocabulary import InputSpec
 
 USUAL = (InputSpec.mean, InputSpec.std)
@@ -33,7 +33,7 @@ def test_a_cut_is_where_one_tensor_crosses() -> None:
 
 @pytest.mark.parametrize("parameters", [[0, 5, 0, 5, 5, 5, 0], [1] * 40, [1, 1, 1, 1000], [0, 0, 7], [7], [1000, 1, 1]])
 def test_stages_hold_every_piece_once_and_none_is_empty(parameters: list[int]) -> None:
-    groups = grouped(parameters)
+    groups = into_stages(parameters)
     assert list(itertools.chain(*groups)) == list(range(len(parameters))) and len(groups) <= foreign.STAGES
     assert all(sum(parameters[i] for i in group) > 0 for group in groups)
 

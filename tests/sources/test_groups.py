@@ -1,9 +1,8 @@
 """Every source is in one group; more work or more values never means a smaller computer."""
 
 from medtl.sources.builders import BUILDERS
-from medtl.sources.groups import GROUPS, group_of, grouped
+from medtl.sources.groups import GROUPS, group_of
 from medtl.vocabulary import Outline, StageOutline
-from tests.builders import source
 
 
 def outline(gflop: float, millions: float) -> Outline:
@@ -26,16 +25,6 @@ def test_a_heavier_network_is_in_the_same_group_or_a_later_one() -> None:
     assert places == sorted(places) and set(places) == {0, 1, 2}
     sizes = [GROUPS.ids.index(group_of(outline(0, millions)).id) for millions in (1, 30, 31, 100, 101, 5000)]
     assert sizes == [0, 0, 1, 1, 2, 2]
-
-
-def test_grouping_loses_nothing_and_keeps_the_order() -> None:
-    sources = [source(builder.outline, builder=builder.id) for builder in BUILDERS]
-    found = grouped(sources)
-    assert list(found) == list(GROUPS)
-    assert sorted(s.builder for members in found.values() for s in members) == sorted(BUILDERS.ids)
-    for members in found.values():
-        assert members == [s for s in sources if s in members]
-    assert not grouped([]) and len(grouped(sources[:1])) == 1
 
 
 def test_every_group_says_what_it_means() -> None:

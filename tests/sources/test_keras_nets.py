@@ -168,6 +168,32 @@ def fetches(config: Any) -> None:
     layer(config).update(module="keras.utils", class_name="get_file", config={})
 
 
+def test_a_name_is_neither_code_nor_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = write_keras(tmp_path / "t.keras")
+    with zipfile.ZipFile(file) as archive:
+        config = json.loads(archive.read("config.json"))
+    names = [one["config"]["name"] for one in config["config"]["layers"]]
+    there = set(tmp_path.iterdir())
+    for trap in ('training"), open("ran{}", "w") or getattr(self, "training', "..\\..\\ran{}", "../ran{}"):
+
+        def change(config: Any, trap: str = trap) -> None:
+            text = json.dumps(config)
+            for number, name in enumerate(names):
+                text = text.replace(json.dumps(name), json.dumps(trap.format(number)))
+            config |= json.loads(text)
+
+        hostile = rewritten(file, tmp_path / "hostile.keras", change)
+        there.add(hostile)
+        try:
+            network = keras_nets.bring(hostile, Stated()).network
+        except MedtlError:  # Keras takes no slash in a name
+            continue
+        network(pictures())
+        assert all(key.replace(".", "_").isidentifier() for key in network.trunk.state_dict())
+    assert set(tmp_path.iterdir()) == there
+
+
 @pytest.mark.parametrize("change", [a_lambda, of_its_own, from_elsewhere, a_function, reads_files, fetches])
 def test_what_is_not_plain_is_refused(change: Any, tmp_path: Path) -> None:
     file = rewritten(write_keras(tmp_path / "t.keras"), tmp_path / "bad.keras", change)

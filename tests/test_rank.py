@@ -14,7 +14,7 @@ from medtl import rank, start
 from medtl.cohorts import library as cohorts
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import NotReady
-from medtl.rank import Ranking
+from medtl.rank import Ranking, measuring
 from medtl.runs import store
 from medtl.sources import cards
 from medtl.sources import library as sources
@@ -222,12 +222,12 @@ def test_a_run_of_another_cohort_is_told_apart_from_this_one(practice: Practice,
 def test_without_two_classes_or_with_several_findings_it_is_said_what_is_missing(ranked: Ranked) -> None:
     several = dataclasses.replace(ranked.cohort, task="multi-label")
     with pytest.raises(NotReady, match="one"):
-        rank._Measuring(ranked.ws, several, 100, None)
+        measuring.Measuring(ranked.ws, several, 100, None)
     one = dataclasses.replace(
         ranked.cohort, cases=tuple(dataclasses.replace(case, label="benign") for case in ranked.cohort.cases)
     )
     with pytest.raises(NotReady, match="fewer than two classes"):
-        rank._Measuring(ranked.ws, one, 100, None)
+        measuring.Measuring(ranked.ws, one, 100, None)
 
 
 def test_a_source_that_cannot_be_used_is_refused_when_named(ranked: Ranked, third: str) -> None:
@@ -307,17 +307,17 @@ def test_the_command_prints_one_object_best_first(ranked: Ranked, capsys: pytest
 def test_a_sample_holds_whole_groups_and_does_not_depend_on_the_order() -> None:
     groups, labels = np.arange(100) // 4, np.zeros(100, np.int64)
     ids = [f"case-{n}" for n in range(100)]
-    found = rank._drawn(np.arange(100), groups, labels, ids, 30)
+    found = measuring._drawn(np.arange(100), groups, labels, ids, 30)
     assert 26 < len(found) <= 30
     assert all((groups == group).sum() == (groups[found] == group).sum() for group in np.unique(groups[found]))
-    assert np.array_equal(found, rank._drawn(np.arange(100)[::-1], groups, labels, ids, 30))
+    assert np.array_equal(found, measuring._drawn(np.arange(100)[::-1], groups, labels, ids, 30))
 
 
 @pytest.mark.parametrize("rare", [5, 50, 3000])
 def test_a_rare_class_is_not_thinned_away(rare: int) -> None:
     labels = np.zeros(12_000, np.int64)
     labels[:rare] = 1
-    found = rank._drawn(np.arange(12_000), np.arange(12_000), labels, [str(n) for n in range(12_000)], 600)
+    found = measuring._drawn(np.arange(12_000), np.arange(12_000), labels, [str(n) for n in range(12_000)], 600)
     assert len(found) == 600 and (labels[found] == 1).sum() >= min(rare, 150)
     assert (labels[found] == 0).sum() >= 150
 
@@ -329,9 +329,9 @@ def test_a_class_of_one_patient_is_left_out_and_named(ranked: Ranked) -> None:
         for n, case in enumerate(ranked.cohort.cases)
     )
     three = dataclasses.replace(ranked.cohort, cases=cases, classes=(*ranked.cohort.classes, "third"), positive=None)
-    measuring = rank._Measuring(ranked.ws, three, 600, None)
-    assert measuring.classes == list(ranked.cohort.classes)
-    assert any("'third'" in note for note in measuring.notes)
+    made = measuring.Measuring(ranked.ws, three, 600, None)
+    assert made.classes == list(ranked.cohort.classes)
+    assert any("'third'" in note for note in made.notes)
 
 
 def test_what_was_measured_before_is_ranked_along_and_a_race_is_not_forgotten(ranked: Ranked) -> None:
@@ -356,13 +356,13 @@ def test_another_file_under_the_same_title_counts_as_not_measured(ranked: Ranked
 
 
 def test_one_source_that_fails_in_a_way_of_its_own_is_told(ranked: Ranked, monkeypatch: pytest.MonkeyPatch) -> None:
-    show = rank._Measuring._look
+    show = measuring.Measuring._look
 
     def look(self: Any, source: Any, progress: Any) -> Any:
         row, features = show(self, source, progress)
         return row, features * np.nan if source.id == ranked.other else features
 
-    monkeypatch.setattr(rank._Measuring, "_look", look)
+    monkeypatch.setattr(measuring.Measuring, "_look", look)
     found = again(ranked)
     failed = found.row(ranked.other)
     assert failed is not None and failed.score is None and "numbers that are none" in failed.says

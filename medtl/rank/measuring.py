@@ -1,9 +1,7 @@
-"""Which pretrained model suits this cohort, answered by measurement before any training.
+"""One ranking: every source looks at the same cases, is scored, and the best is named.
 
-It knows the order of things, what is kept and the sentences; the scores themselves are `transferability`'s. It changes
-nothing: the answer lies beside the cohort, as ranking.json. `run` is for a process of its own (`medtl rank`); `load`
-and `recommended` are for anybody and load no torch. Features are cached by content, so that ranking again after a
-relabel, and training with any of these sources later, cost no second look.
+Features are cached by content: ranking again after a relabel, and training with any of these sources later, cost no
+second look.
 
 Letters: N cases of the cohort, n cases looked at, D features, K classes.
 """
@@ -16,8 +14,8 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +24,10 @@ from medtl.cohorts import importing
 from medtl.cohorts import library as cohorts
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import MedtlError, NotReady
+from medtl.rank import sentences
+from medtl.rank.values import FILE, MAP, Ranked, Ranking, load, nearest
 from medtl.sources import library as sources
-from medtl.strategies import Recommendation, make, recommend
+from medtl.strategies import make
 from medtl.transferability import race
 from medtl.vocabulary import Cohort, Estimate, InputSpec, Source, to_dict
 from medtl.workspace import Workspace, write_whole
@@ -38,10 +38,9 @@ if TYPE_CHECKING:
     from medtl.modalities.image import ImageInputs
     from medtl.sources.network import Network
     from medtl.training.device import Device
-    from medtl.transferability.choice import Candidate, Standing
+    from medtl.transferability.choice import Standing
     from medtl.transferability.crossvalidation import OutOfFold
 
-FILE, MAP = "ranking.json", "ranking-map.npz"
 LOOKED_AT = 600  # training cases that are looked at, at most: the interval is then ±0.02, and six sources take a minute
 RUNS = 5  # finished runs that are ranked along when nobody says which sources, newest first
 SEEN_TOO_MUCH = 0.01  # share of the cases a source may have seen and still be recommended
@@ -51,66 +50,6 @@ TIMED = 3  # cases shown one by one to learn what a prediction costs
 OTHERS = 200  # cases of a run's own cohort that are compared with these, where it is still there
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """One source on this cohort. Scores that could not be had are None; `says` tells why, or what is remarkable.
-
-    `score`: macro AUROC out of fold of a well-fitted last layer; `over_none`: that minus what thumbnails reach.
-    `distance`: Fréchet distance to what the source learned from, as a share of its own spread; `nearness` in a word.
-    `told_apart`: AUROC of telling its own cases from these. `seen`: cases of this cohort it was trained on. `seconds`
-    and `memory_mb` for looking at the cases here (peak of the whole process); `per_case` seconds of one prediction.
-    `laps`: tune AUROC after the epochs it was given in the race.
-    """
-
-    source: str
-    title: str
-    score: Estimate | None = None
-    over_none: Estimate | None = None
-    loss: float | None = None
-    logme: float | None = None
-    h_score: float | None = None
-    leep: float | None = None
-    nce: float | None = None
-    distance: float | None = None
-    nearness: str = ""
-    told_apart: float | None = None
-    seen: int = 0
-    seconds: float | None = None
-    per_case: float | None = None
-    memory_mb: int | None = None
-    laps: tuple[tuple[int, float], ...] = ()
-    says: str = ""
-    sha256: str = ""  # of its weights when it was measured
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Sources of one cohort, best first. `control` is what no transfer reaches, `helps` whether the recommended source
-    was seen to be better than it ("helps", "no difference seen", "hurts"). `tied` cannot be told from the recommended.
-    `forward` are the seconds of bare forward passes among `seconds`; `computed` how many features were not cached.
-    """
-
-    cohort: str
-    at: str
-    rows: tuple[Ranked, ...]
-    control: Estimate | None
-    recommended: str
-    helps: str
-    says: str
-    tied: tuple[str, ...] = ()
-    fine_tune: str = ""  # the source that led the race
-    says_race: str = ""
-    cases: int = 0
-    of: int = 0
-    seconds: float = 0.0
-    forward: float = 0.0
-    computed: int = 0
-    notes: tuple[str, ...] = ()
-
-    def row(self, source: str) -> Ranked | None:
-        return next((row for row in self.rows if row.source == source), None)
 
 
 def run(
@@ -127,65 +66,7 @@ def run(
     What was measured on this version before is ranked along. Raises MedtlError when the cohort or a named source cannot
     be used. Another source that fails is listed with why.
     """
-    return _Measuring(ws, cohorts.load(ws, cohort_id), most, on_progress).rank(source_ids, with_race)
-
-
-def load(ws: Workspace, cohort_id: str) -> Ranking | None:
-    """What was measured on this very version, or None when it was not, or the file is damaged.
-
-    A source whose weights are others by now (another file of the same title) counts as not measured.
-    """
-    try:
-        found = _from_dict(json.loads((ws.cohort(cohort_id) / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    now = {source.id: source.sha256 for source in sources.sources(ws)}
-    rows = tuple(row for row in found.rows if not row.sha256 or now.get(row.source, row.sha256) == row.sha256)
-    if found.recommended and not any(row.source == found.recommended for row in rows):
-        return replace(found, rows=rows, recommended="", says="The source that was recommended is another one by now.")
-    return replace(found, rows=rows)
-
-
-def load_map(ws: Workspace, cohort_id: str) -> dict[str, Any]:
-    """ "cases": ids, and source id -> (n, 2) float32, the cohort in its eyes; empty when nothing was measured."""
-    import numpy as np
-
-    try:
-        with np.load(ws.cohort(cohort_id) / MAP, allow_pickle=False) as file:
-            return {name: file[name].tolist() if name == "cases" else file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError):
-        return {}
-
-
-def nearest(ws: Workspace, cohort: Cohort) -> Ranking | None:
-    """What was measured on this version or, where nothing was, on the nearest one before it."""
-    at = cohort
-    while (found := load(ws, at.id)) is None and at.parent:
-        try:
-            at = cohorts.load(ws, at.parent)
-        except MedtlError:  # deleted; what stood before it cannot be reached any more
-            return None
-    return None if judged_by(at, cohort) else found
-
-
-def judged_by(measured: Cohort, now: Cohort) -> bool:
-    """Whether a later version judges by cases on which an earlier one measured its sources."""
-    return not set(measured.split.train).isdisjoint(now.split.test)
-
-
-def recommended(ws: Workspace, cohort: Cohort, known: Iterable[Source]) -> Recommendation:
-    """The source and strategy to begin with: as measured where sources were ranked, else by their cards."""
-    return advised(cohort, known, nearest(ws, cohort))
-
-
-def advised(cohort: Cohort, known: Iterable[Source], found: Ranking | None) -> Recommendation:
-    """The same, for those who have the ranking at hand."""
-    known = tuple(known)
-    by_card = recommend(cohort, known)
-    if found is None or found.recommended not in {source.id for source in known if source.available}:
-        return by_card
-    basis = "measured on this cohort" if found.cohort == cohort.id else "measured before the last change of this cohort"
-    return replace(by_card, source=found.recommended, says_source=found.says, basis=basis)
+    return Measuring(ws, cohorts.load(ws, cohort_id), most, on_progress).rank(source_ids, with_race)
 
 
 def listed(ws: Workspace, cohort: Cohort) -> tuple[Source, ...]:
@@ -193,40 +74,6 @@ def listed(ws: Workspace, cohort: Cohort) -> tuple[Source, ...]:
     known = [s for s in sources.sources(ws) if s.available and s.on_disk and s.modality == cohort.modality]
     runs = [source for source in known if source.origin == "run"][:RUNS]
     return tuple(source for source in known if source.origin != "run" or source in runs)
-
-
-def known(ws: Workspace) -> tuple[Source, ...]:
-    """Every source there is, also those that would have to be fetched first."""
-    return tuple(sources.sources(ws))
-
-
-def takes(ws: Workspace, cohort: Cohort, with_sources: Iterable[Source]) -> float:
-    """Seconds it takes here to look at the cases with these sources, before it starts."""
-    from medtl.training import cost
-
-    share = min(LOOKED_AT, len(cohort.split.train)) / max(1, len(cohort.cases))
-    return sum(cost.estimate(ws, cohort, source, ()).seconds * share for source in with_sources)
-
-
-def race_takes(ws: Workspace, cohort: Cohort, with_sources: Iterable[Source]) -> float:
-    """Seconds a race among these takes here, before it starts."""
-    from medtl.training import cost
-
-    share = min(1.0, LOOKED_AT / max(1, len(cohort.split.train)))
-    seconds = []
-    for source in with_sources:
-        plan = make("fine-tune", {"epochs": 1}).plan(source.outline, len(cohort.classes))
-        seconds.append(cost.estimate(ws, cohort, source, plan).seconds * share)
-    return race.epochs_in_all(race.ENTRANTS) * sum(seconds) / max(1, len(seconds))
-
-
-def race_says(ws: Workspace, cohort_id: str) -> str:
-    """What a race would cost on this computer, before it starts."""
-    from medtl.training import cost
-
-    cohort = cohorts.load(ws, cohort_id)
-    needs = cost.in_words(race_takes(ws, cohort, listed(ws, cohort)))
-    return f"The race trains the best three sources 1, 2 and 4 short epochs: {needs} on this computer."
 
 
 class _Progress:
@@ -241,7 +88,7 @@ class _Progress:
             self.tell(self.done, self.total)
 
 
-class _Measuring:
+class Measuring:
     """One ranking: the cohort, the cases that are looked at, and what all sources share."""
 
     def __init__(self, ws: Workspace, cohort: Cohort, most: int, on_progress: Progress | None) -> None:
@@ -397,7 +244,7 @@ class _Measuring:
         # Whether transfer helps is asked of all of them; which one to take, of those that cannot be told apart.
         helps = "helps" if "helps" in verdicts.values() else verdicts.get(taken.source, "")
         tied = tuple(one.source for one in equal if one is not taken)
-        says = _advice(taken, equal, fit, len(measured) - len(fit), helps, base)
+        says = sentences.advice(taken, equal, fit, len(measured) - len(fit), helps, base)
         return replace(base, recommended=taken.source, helps=helps, tied=tied, says=says)
 
     def _estimate(self, found: OutOfFold) -> Estimate:
@@ -453,7 +300,8 @@ class _Measuring:
         row = self._how_far(source, row, features)
         if source.weights and len(before := seen.load(Path(source.weights).parent)):
             copies = int(seen.among(seen.fingerprints(self.thumbnails), before).sum())
-            row = replace(row, seen=copies, says=_says_seen(copies, len(self.cohort.cases)) if copies else row.says)
+            says = sentences.seen_before(copies, len(self.cohort.cases)) if copies else row.says
+            row = replace(row, seen=copies, says=says)
         self.scores[source.id] = found.scores
         self.standing[source.id] = expected(source, row.nearness)
         self.maps[source.id] = _plane(found.turned)
@@ -690,64 +538,6 @@ class _Measuring:
         write_whole(folder / FILE, json.dumps(to_dict(found), ensure_ascii=False))
 
 
-# ---- words ----------------------------------------------------------------------------------------------------------
-
-
-def _advice(
-    taken: Candidate, equal: Sequence[Candidate], fit: Sequence[Ranked], excluded: int, helps: str, base: Ranking
-) -> str:
-    """Which source, its number, who else, and why this one where several could be."""
-    rows = {row.source: row for row in fit}
-    best = rows[taken.source]
-    first = f"Take '{best.title}': on {base.cases:,} of your training images a last layer on it reaches {_auroc(best)}"
-    others = [rows[one.source] for one in equal if one is not taken]
-    behind = [row for row in fit if row.source not in {one.source for one in equal}]
-    if others:
-        second = f". {_named(others)} cannot be told apart on so few images; it is preferred because "
-        second += f"{_why(taken, equal)}."
-    elif behind:
-        second = f"; the next, '{behind[0].title}', is behind with {_auroc(behind[0])}."
-    elif excluded:
-        second = "; the others have been trained on images of yours."
-    else:
-        second = ", the only source that could be measured."
-    if helps == "helps" or base.control is None or best.over_none is None:
-        return first + second
-    gap = f"{best.over_none.value:+.2f}, {best.over_none.low:+.2f} to {best.over_none.high:+.2f}".replace("-", "−")
-    return (
-        f"{first}{second} But thumbnails with no source at all reach {base.control.value:.2f} (difference {gap}): on "
-        "these images transfer was not seen to help, and no transfer is an honest choice."
-    )
-
-
-def _why(taken: Candidate, equal: Sequence[Candidate]) -> str:
-    """The reason that sets it apart: its score, or, where another's is higher, what was expected of it."""
-    if all(taken.value >= one.value for one in equal):
-        return "its score is the highest"
-    return ("it learned from images like yours", "it learned from far more images of all sorts", "")[taken.standing]
-
-
-def _auroc(row: Ranked) -> str:
-    assert row.score is not None
-    return f"AUROC {row.score.value:.2f} ({row.score.low:.2f} to {row.score.high:.2f})"
-
-
-def _named(rows: Sequence[Ranked], most: int = 2) -> str:
-    names = [f"'{row.title}'" for row in rows[:most]]
-    more = len(rows) - len(names)
-    return (", ".join(names) + f" and {more} more") if more else " and ".join(names)
-
-
-def _says_seen(copies: int, cases: int) -> str:
-    return (
-        f"It was trained on {copies:,} of your {cases:,} images, or on near copies of them: its score, and any test "
-        "with it, look better than they are."
-    )
-
-
-# ---- small things ---------------------------------------------------------------------------------------------------
-
-
 def _drawn(rows: np.ndarray, groups: np.ndarray, labels: np.ndarray, ids: Sequence[str], most: int) -> np.ndarray:
     """At most so many of the cases: whole groups, in an order by the ids alone; first some of every class, so that a
     rare one is not thinned away."""
@@ -821,26 +611,3 @@ class _Peak:
             return round(int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024)
         except (OSError, StopIteration, ValueError):
             return None
-
-
-def _from_dict(data: Mapping[str, Any]) -> Ranking:
-    def estimate(said: Any) -> Estimate | None:
-        return Estimate(**said) if said else None
-
-    rows = tuple(
-        Ranked(**{
-            **row,
-            "score": estimate(row["score"]),
-            "over_none": estimate(row["over_none"]),
-            "laps": tuple((int(epochs), float(auroc)) for epochs, auroc in row["laps"]),
-        })
-        for row in data["rows"]
-    )
-    known = {key: value for key, value in data.items() if key in Ranking.__dataclass_fields__}
-    return Ranking(**{
-        **known,
-        "rows": rows,
-        "control": estimate(data["control"]),
-        "tied": tuple(data["tied"]),
-        "notes": tuple(data["notes"]),
-    })

@@ -71,7 +71,7 @@ def test_the_limits_hold_in_that_process() -> None:
         "assert r.getrlimit(r.RLIMIT_AS)[1] < limits.MEMORY_BYTES + 4 * limits.GB\n"
         "assert r.getrlimit(r.RLIMIT_CPU) == (limits.CPU_SECONDS,) * 2\n"
         "assert r.getrlimit(r.RLIMIT_FSIZE)[1] <= 2 * limits.FILE_BYTES and r.getrlimit(r.RLIMIT_CORE) == (0, 0)\n"
-        "try:\n    bytes(limits.MEMORY_BYTES)\nexcept MemoryError:\n    print('refused')\n"
+        "try:\n    bytes(limits.MEMORY_BYTES + limits.GB)\nexcept MemoryError:\n    print('refused')\n"
     )
     answer = python(code)
     assert answer.stdout.strip() == "refused", answer.stderr

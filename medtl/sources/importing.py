@@ -131,7 +131,7 @@ def _add_network(
 
 def _add_shared(workspace: Workspace, path: Path, title: str) -> tuple[Source, Found]:
     """Keep what is known by name of a source folder, when the process that may open it finds it whole."""
-    known = library.sources(workspace)
+    known = library.sources(workspace.ensure())
     with tempfile.TemporaryDirectory(dir=workspace.sources, prefix=".received-") as aside:
         folder = Path(aside) / "source"
         folder.mkdir(mode=0o700)

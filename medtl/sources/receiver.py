@@ -44,6 +44,8 @@ def _answer(question: Message) -> Message:
         wrong = TOO_MUCH
     except OSError as error:
         wrong = TOO_LONG if error.errno == errno.EFBIG else BadInput("It cannot be kept.", error.strerror or "")
+    except Exception as error:  # noqa: BLE001 - libraries fail on odd files in their own ways; nothing is made then
+        wrong = BadInput(f"It could not be looked through ({type(error).__name__}).", "Export it again.")
     return {"error": type(wrong).__name__, "message": wrong.message, "advice": wrong.advice}
 
 

@@ -55,9 +55,11 @@ def folder(place: Path) -> Shared:
     """
     said = _ask(place, desk="folder")
     found, texts, lists = _received(said), said["texts"], said["lists"]
-    builder = said["builder"]
+    builder, limits_said = said["builder"], texts["limits"].removeprefix(_GIVEN).strip()  # it may go from hand to hand
     source = Source(
-        card=Card("", texts["title"] or "A source", texts["says"], texts["reference"], f"{_GIVEN} {texts['limits']}"),
+        card=Card(
+            "", texts["title"] or "A source", texts["says"], texts["reference"], f"{_GIVEN} {limits_said}".strip()
+        ),
         builder=builder,
         input=found.input,
         outline=found.outline,

@@ -65,13 +65,19 @@ def test_what_is_wrong_with_a_file_comes_back_in_its_words(tmp_path: Path) -> No
         receiving.network(tmp_path / "bad.onnx", "onnx", Stated(), tmp_path)
 
 
+def test_what_no_library_foresaw_is_words_too(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"could not be looked through \(\w+Error\)") as error:
+        receiving._ask(tmp_path, desk="network", path="x", kind="onnx", stated=None)
+    assert error.value.advice
+
+
 def test_the_limits_hold_in_that_process() -> None:
     code = (
         "import resource as r\nfrom medtl.sources import limits, receiver\nreceiver.limit()\n"
         "assert r.getrlimit(r.RLIMIT_AS)[1] < limits.MEMORY_BYTES + 4 * limits.GB\n"
         "assert r.getrlimit(r.RLIMIT_CPU) == (limits.CPU_SECONDS,) * 2\n"
         "assert r.getrlimit(r.RLIMIT_FSIZE)[1] <= 2 * limits.FILE_BYTES and r.getrlimit(r.RLIMIT_CORE) == (0, 0)\n"
-        "try:\n    bytes(limits.MEMORY_BYTES)\nexcept MemoryError:\n    print('refused')\n"
+        "try:\n    bytes(limits.MEMORY_BYTES + limits.GB)\nexcept MemoryError:\n    print('refused')\n"
     )
     answer = python(code)
     assert answer.stdout.strip() == "refused", answer.stderr

@@ -55,7 +55,7 @@ def given(whole: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "home").ensure()
+    return Workspace(tmp_path / "home")  # a folder may be the first thing it is given
 
 
 def test_it_is_taken_with_card_weights_and_traces_and_nothing_else(ws: Workspace, given: Path) -> None:

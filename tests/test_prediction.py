@@ -138,7 +138,8 @@ def test_a_run_that_is_not_there_or_not_finished(practice: Practice, tmp_path: P
 def test_a_run_can_be_exported_and_used_as_a_source(practice: Practice, tmp_path: Path) -> None:
     said = {"id": "discs", "title": "Discs", "licence": "CC0", "labels": ["a", "b"], "figures": ["AUROC 0.9"]}
     source = export_as_source(practice.folder, tmp_path / "discs", said)
-    assert {f.name for f in (tmp_path / "discs").iterdir()} == {"card.toml", "weights.safetensors", "statistics.npz", "seen.npz"}
+    names = {file.name for file in (tmp_path / "discs").iterdir()}
+    assert names == {"card.toml", "weights.safetensors", "statistics.npz", "seen.npz"}
     assert source.title == "Discs" and source.licence == "CC0" and source.labels == ("a", "b")
     assert source.sha256 == file_sha256(tmp_path / "discs" / "weights.safetensors")
     assert "medtl train" in (tmp_path / "discs" / "card.toml").read_text()

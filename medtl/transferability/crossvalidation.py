@@ -3,6 +3,7 @@
 Letters: n cases, D features, r directions, K classes.
 """
 
+import functools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,10 +104,17 @@ def turned(features: np.ndarray) -> np.ndarray:
     return np.asarray(standard @ directions[:WIDEST].T.astype(np.float32))
 
 
-def _folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
+def _folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> tuple[np.ndarray, ...]:
+    """The cases of each fold. Every source of a ranking is asked in the same folds, which are cut once."""
+    return _cut(labels.astype(np.int64).tobytes(), groups.astype(np.int64).tobytes(), folds, seed)
+
+
+@functools.lru_cache(maxsize=16)
+def _cut(labels: bytes, groups: bytes, folds: int, seed: int) -> tuple[np.ndarray, ...]:
     from sklearn.model_selection import StratifiedGroupKFold
 
+    y, together = np.frombuffer(labels, np.int64), np.frombuffer(groups, np.int64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class in fewer groups than folds: looked at before
-        cut = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
-        return [unseen for _, unseen in cut]
+        cut = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(y, y, together)
+        return tuple(unseen for _, unseen in cut)

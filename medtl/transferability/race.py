@@ -50,7 +50,7 @@ def epochs_in_all(entrants: int) -> int:
     return sum((now - before) * left for before, now, left in _rounds(entrants))
 
 
-def run(entrants: Sequence[Entrant], folder: Path, on_lap: Callable[[Lap], None] = lambda lap: None) -> tuple[Lap, ...]:
+def run(entrants: Sequence[Entrant], folder: Path) -> tuple[Lap, ...]:
     """All laps in the order they were run; the last one is the winner's. `folder` holds what is needed in between."""
     from medtl.training.checkpoint import Checkpoint
 
@@ -59,9 +59,7 @@ def run(entrants: Sequence[Entrant], folder: Path, on_lap: Callable[[Lap], None]
         left = left[:starters]
         found = []
         for entrant in left:
-            lap = _lap(entrant, epochs, Checkpoint(folder / entrant.source))
-            found.append(lap)
-            on_lap(lap)
+            found.append(_lap(entrant, epochs, Checkpoint(folder / entrant.source)))
         found.sort(key=lambda lap: (math.isnan(lap.loss), lap.loss))
         order = [lap.source for lap in found]
         left.sort(key=lambda entrant: order.index(entrant.source))

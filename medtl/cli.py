@@ -96,6 +96,25 @@ def _show_run(run: Answer) -> None:
         print(f"  {run['message']} {run.get('advice', '')}")
 
 
+def _show_ranking(answer: Answer) -> None:
+    print(answer["says"])
+    for row in answer["sources"]:
+        if row["score"] is not None:
+            interval = f"({row['low']:.3f} to {row['high']:.3f})"
+            marks = [row["nearness"]] if row["nearness"] else []
+            marks += ["recommended"] if row["id"] == answer["recommended"] else []
+            marks += ["cannot be told from it"] if row["id"] in answer["tied"] else []
+            marks += [f"has seen {row['seen']} of your images"] if row["seen"] else []
+            print(f"  {row['id']:<28} {row['score']:.3f}  {interval}  {', '.join(marks)}".rstrip())
+        elif row.get("title") and row["says"] and "sha256" in row:
+            print(f"  {row['id']:<28} not measured: {row['says']}")
+    if control := answer["control"]:
+        print(f"  {'no transfer':<28} {control['value']:.3f}  ({control['low']:.3f} to {control['high']:.3f})")
+    for says in (answer["says_race"], *answer["notes"]):
+        if says:
+            print(f"  {says}")
+
+
 # ---- the grammar -----------------------------------------------------------------------------------------------------
 
 
@@ -201,9 +220,11 @@ def _parser() -> argparse.ArgumentParser:
     command(source, "delete", commands.source_delete, "delete a source you added").add_argument("id")
 
     command(words, "strategies", commands.strategies, "all transfer strategies and their settings")
-    rank = command(words, "rank", commands.rank, "how well each source suits a cohort, measured on its own images")
+    rank = command(
+        words, "rank", commands.rank, "how well each source suits a cohort, measured on its own images", _show_ranking
+    )
     rank.add_argument("id", metavar="COHORT")
-    rank.add_argument("--source", action="append", help="only this one; may be repeated, and fetches what is not here")
+    rank.add_argument("--source", action="append", help="this one (may be repeated); fetches what is not here")
     rank.add_argument("--race", action="store_true", help="also let the best three train a little, for fine-tuning")
     rank.add_argument("--most", type=int, default=LOOKED_AT, help="at most so many training cases are looked at")
     recommend = command(words, "recommend", commands.recommend, "which source and strategy to begin with, and why")

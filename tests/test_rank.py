@@ -304,6 +304,21 @@ def test_the_command_prints_one_object_best_first(ranked: Ranked, capsys: pytest
     assert others and all(row["score"] is None for row in others)
 
 
+def test_without_json_the_sentence_is_whole_and_only_what_was_measured_is_listed(
+    ranked: Ranked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from medtl.cli import main
+
+    found = again(ranked)
+    assert main(["rank", ranked.cohort.id, "--home", str(ranked.ws.home)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    now = rank.load(ranked.ws, ranked.cohort.id)
+    assert now is not None and said[0] == now.says
+    assert any(line.startswith(f"  {now.recommended} ") and "recommended" in line for line in said)
+    assert any(line.startswith("  no transfer ") for line in said) and len(said) < 20
+    assert found.control == now.control
+
+
 def test_a_sample_holds_whole_groups_and_does_not_depend_on_the_order() -> None:
     groups, labels = np.arange(100) // 4, np.zeros(100, np.int64)
     ids = [f"case-{n}" for n in range(100)]

@@ -16,8 +16,9 @@ def advice(
     others = [rows[one.source] for one in equal if one is not taken]
     behind = [row for row in fit if row.source not in {one.source for one in equal}]
     if others:
-        second = f". {_named(others)} cannot be told from it on so few images; it is preferred because "
-        second += f"{_why(taken, equal)}."
+        second = (
+            f". It is preferred because {_why(taken, equal)}; {_named(others)} cannot be told from it on so few images."
+        )
     elif behind:
         second = f"; the next, '{behind[0].title}', is behind with {_auroc(behind[0])}."
     elif excluded:

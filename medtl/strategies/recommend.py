@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medtl.errors import NotReady
-from medtl.vocabulary import Case, Cohort, Source
+from medtl.vocabulary import Case, Cohort, Source, task_of
 
 # Below this many training cases per class full fine-tuning rarely beats a well-fitted last layer (methods.md 1 and 4).
 ENOUGH_PER_CLASS = 200
@@ -46,7 +46,8 @@ def _source(cohort: Cohort, here: list[Source]) -> tuple[str, str]:
         ("torchvision", "General features learned from over a million photographs; the file is already here."),
         ("shipped", "It comes with MedTL, works without a network, and was itself trained on medical images."),
     ):
-        for source in here:
+        # Of several, one that learned several kinds of images: a narrow one may be worse than nothing elsewhere.
+        for source in sorted(here, key=lambda one: -len({task_of(label) for label in one.labels})):
             if source.origin == origin and source.on_disk:
                 return source.id, f"{reason} Which source suits your images best is only known by trying."
     first = here[0]

@@ -37,7 +37,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Lap:
-    """Where a source stood on the tune part after so many epochs: tempered log-loss, which decides, and AUROC."""
+    """Where a source stood on the tune part after so many epochs: AUROC, which decides, and tempered log-loss."""
 
     source: str
     epochs: int
@@ -60,7 +60,7 @@ def run(entrants: Sequence[Entrant], folder: Path) -> tuple[Lap, ...]:
         found = []
         for entrant in left:
             found.append(_lap(entrant, epochs, Checkpoint(folder / entrant.source)))
-        found.sort(key=lambda lap: (math.isnan(lap.loss), lap.loss))
+        found.sort(key=lambda lap: (math.isnan(lap.auroc), -lap.auroc, math.isnan(lap.loss), lap.loss))
         order = [lap.source for lap in found]
         left.sort(key=lambda entrant: order.index(entrant.source))
         laps += reversed(found)

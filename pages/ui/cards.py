@@ -103,7 +103,7 @@ def filtered(sources: Sequence[Source], kind: str, found: Ranking | None) -> lis
     """Measured ones best first; the others in the order of the shelf."""
     if kind == MEASURED and found:
         by_id = {source.id: source for source in sources}
-        return [by_id[row.source] for row in found.rows if row.source in by_id]
+        return [by_id[row.source] for row in found.rows if row.source in by_id and row.score]
     if kind == HERE:
         return [source for source in sources if source.on_disk and source.available]
     return [source for source in sources if kind == ALL or sentence(group_of(source.outline).title) == kind]

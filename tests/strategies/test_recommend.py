@@ -36,6 +36,12 @@ def test_what_is_here_comes_before_what_must_be_fetched() -> None:
     assert said.source == "far" and "already here" not in said.says_source
 
 
+def test_of_shipped_ones_that_of_several_kinds_of_images_comes_first() -> None:
+    narrow = named("a-narrow", origin="shipped", labels=("one", "other"))
+    broad = named("broad", origin="shipped", labels=("film: one", "film: other", "cell: one", "cell: other"))
+    assert recommend(cohort(), [narrow, broad]).source == "broad"
+
+
 def test_a_run_is_a_source_only_when_there_is_nothing_else() -> None:
     run = named("r-1", origin="run")
     assert recommend(cohort(), [run, named("here", origin="shipped")]).source == "here"

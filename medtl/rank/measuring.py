@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from medtl.transferability.choice import Standing
     from medtl.transferability.crossvalidation import OutOfFold
 
-LOOKED_AT = 600  # training cases that are looked at, at most: the interval is then ±0.02, and six sources take a minute
+LOOKED_AT = 600  # training cases that are looked at, at most, so that a few small sources take about a minute
 RUNS = 5  # finished runs that are ranked along when nobody says which sources, newest first
 SEEN_TOO_MUCH = 0.01  # share of the cases a source may have seen and still be recommended
 IN_MEMORY = 600_000_000  # bytes of prepared images that are kept in memory for the next source of the same size

@@ -251,11 +251,18 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class StageOutline:
-    """One stage of a network, input side first. `gflop` is the forward cost of one case of its builder's input size."""
+    """One stage of a network, input side first. `gflop` is the forward cost of one case of its builder's input size.
+
+    `norms` and `biases` of its values are scales and shifts of norm layers, and biases; a low-rank addition takes
+    `low_rank` values a rank. -1: not counted.
+    """
 
     name: str
     parameters: int
     gflop: float = 0.0
+    norms: int = -1
+    biases: int = -1
+    low_rank: int = -1
 
 
 @dataclass(frozen=True)
@@ -345,17 +352,40 @@ class NewHead:
     dropout: float = 0.0
 
 
+HeadRule = Literal["logistic", "ridge", "lda", "class-means", "neighbours", "examples"]
+
+
 @dataclass(frozen=True)
 class Solve:
-    """Fit a linear head on cached features without gradients: standardised, L2-regularised logistic regression.
+    """Fit a head on cached features without gradients; of `strengths` the one with the smallest log-loss on the tune
+    part is kept.
 
-    `strengths` are the values of C tried (scikit-learn's convention: smaller means more regularised); the one with
-    the smallest log-loss on the tune part is kept.
+    `rule` says how, and what `strengths` are: "logistic" (L2-regularised, standardised; values of C as scikit-learn has
+    them, smaller is more regularised), "ridge" (alpha), "lda" (shrinkage, 0 to 1), "class-means" (how sharply the
+    cosine to each class mean is read), "neighbours" (how many), "examples" (share of the training cases in the answer).
     """
 
     says: str
     strengths: tuple[float, ...]
     balanced: bool = False
+    rule: HeadRule = "logistic"
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """What is added to the loss. "l2-sp": half of `strength` times the squared distance of the trunk from the source
+    (and of the head from 0), arXiv:1802.01483. "bss": `strength` times the squares of the `smallest` singular values of
+    a batch's features, Chen et al. 2019."""
+
+    kind: Literal["l2-sp", "bss"]
+    strength: float
+    smallest: int = 1
+
+
+# What of a stage's values trains: all of them, scale and shift of its norms, its biases, or a low-rank addition to each
+# of its convolutions and linear layers.
+What = Literal["all", "norms", "biases", "low-rank"]
+Loss = Literal["cross-entropy", "focal", "logit-adjusted"]
 
 
 @dataclass(frozen=True)
@@ -364,6 +394,12 @@ class Train:
 
     `adapt_batchnorm` False keeps batch-norm running statistics as they are even in stages that train. `by_task`: a case
     only teaches the outputs of its own task (`task_of`), as if every task had a head of its own on the shared trunk.
+    `what` of the stages trains (the head always as a whole), for "low-rank" in `rank` directions. `by_gradient`: each
+    stage's rate is multiplied by its share of the gradient (Auto-RGN, arXiv:2210.11466). `ema` above 0: a running mean
+    of the weights with this memory is judged and kept instead of the weights themselves. `views` above 0: what the
+    stages before the first that trains make of so many augmented views of each picture is worked out once, and trained
+    on. `smoothing` is the share of every label that is spread over all classes. `teach` above 0: so much of the loss is
+    to answer as the teacher does, at `temperature` (distillation).
     """
 
     says: str
@@ -377,17 +413,43 @@ class Train:
     balanced: bool = False
     warmup: float = 0.1  # share of all steps during which the rate rises to its value
     by_task: bool = False
+    what: What = "all"
+    rank: int = 0
+    penalties: tuple[Penalty, ...] = ()
+    by_gradient: bool = False
+    ema: float = 0.0
+    views: int = 0
+    loss: Loss = "cross-entropy"
+    smoothing: float = 0.0
+    teach: float = 0.0
+    temperature: float = 4.0
 
 
 @dataclass(frozen=True)
 class Blend:
-    """Set every weight of the trunk to `share` of what was learned and the rest of what the source had."""
+    """Set every weight of the trunk to `share` of what was learned and the rest of what the source had.
+
+    With `shares` the best of them on the tune part is taken, head included (WiSE-FT between the fitted head on the
+    source and what was learned), and `share` is not used.
+    """
 
     says: str
-    share: float
+    share: float = 1.0
+    shares: tuple[float, ...] = ()
 
 
-Step = Reinitialise | NewHead | Solve | Train | Blend
+@dataclass(frozen=True)
+class PseudoLabel:
+    """Give the user's unlabelled images the label of which the network so far is surer than `sure` (0 to 1), and fit
+    the head again with them; kept only where the tune part is not answered worse."""
+
+    says: str
+    sure: float
+    strengths: tuple[float, ...]
+    balanced: bool = False
+
+
+Step = Reinitialise | NewHead | Solve | Train | Blend | PseudoLabel
 Plan = tuple[Step, ...]
 
 
@@ -409,6 +471,12 @@ class Recipe:
     device: str = "auto"
     control: Literal["thumbnails", "from-scratch"] = "thumbnails"
     control_for: str = ""  # the run this one is the from-scratch control of
+    group: str = ""  # runs that were started together, to be compared; the id of the first of them
+    automatic: bool = False  # of its group the run that is best on the tune part is the result
+    budget: float = 0.0  # seconds after which training ends with what it has; 0: none
+    unlabelled: str = ""  # the cohort whose images are used without their labels
+    teacher: str = ""  # the run whose answers are learned from
+    size: int = 0  # pixels a side the source is shown; 0: what it was made for
     advised: Mapping[str, str] = field(default_factory=dict)  # "source", "strategy" as recommended, "basis" in words
     created: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)

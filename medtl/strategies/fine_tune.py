@@ -23,6 +23,7 @@ class FineTune(Strategy):
         "training only the last layer. The tuning part decides when to stop, and keeps the fitted head alone if "
         "nothing improves on it.",
     )
+    family = "adapts"
     epochs: int = common.epochs(10)
     rate: float = common.rate(1e-4)
     earlier_slower: float = common.earlier_slower()

@@ -18,6 +18,7 @@ class FreezeFirst(Strategy):
         reference="Yosinski et al. 2014, arXiv:1411.1792 (how transferable are layers)",
         limits="The new layers start from random values, so it needs more cases than training only the last layer.",
     )
+    family = "adapts"
     freeze: int = setting(
         4,
         "Stages kept frozen",

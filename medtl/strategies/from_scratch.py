@@ -17,6 +17,7 @@ class FromScratch(Strategy):
         reference="Raghu et al. 2019, arXiv:1902.07208 (Transfusion: when transfer helps in medical imaging)",
         limits="Needs thousands of cases to be good; on small cohorts it is meant as a control, not as a model to use.",
     )
+    family = "control"
     epochs: int = common.epochs(20)
     rate: float = common.rate(1e-3)
     augmentation: str = common.augment()

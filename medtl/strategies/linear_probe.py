@@ -19,6 +19,7 @@ class LinearProbe(Strategy):
         limits="Cannot learn to see what the source never learned to see; falls behind on large cohorts whose images "
         "are unlike the source's.",
     )
+    family = "frozen"
     class_weights: str = common.balance()
 
     def plan(self, outline: Outline, classes: int) -> Plan:

@@ -22,6 +22,7 @@ class MultiTask(Strategy):
         limits="Classes must say their question before a colon ('blood cell: basophil'). The questions must be of "
         "use to each other: for one question alone, adapting the whole network to it is the better way.",
     )
+    family = "more"
     epochs: int = common.epochs(6)
     rate: float = common.rate(1e-4)
     earlier_slower: float = common.earlier_slower()

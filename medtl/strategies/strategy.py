@@ -25,11 +25,23 @@ class Setting:
     unit: str = ""
 
 
+# What is transferred, in the order of the screen.
+Family = Literal["frozen", "adapts", "more", "control"]
+FAMILIES: dict[Family, str] = {
+    "frozen": "The source stays as it is",
+    "adapts": "The source adapts to your images",
+    "more": "With more than labelled images of one question",
+    "control": "Nothing transferred",
+}
+
+
 class Strategy(ABC):
     """How a source is transferred: a plan, not a loop. Subclasses are frozen dataclasses, one file each."""
 
     card: ClassVar[Card]
     id: ClassVar[str]
+    family: ClassVar[Family]
+    asks: ClassVar[tuple[Literal["unlabelled", "teacher"], ...]] = ()  # what else the user must name
 
     def __init_subclass__(cls) -> None:
         if "card" in cls.__dict__:

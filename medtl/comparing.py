@@ -211,9 +211,8 @@ def _may_change(found: Result, source: Source, classes: int) -> int | None:
 def _names(found: Sequence[Result], titles: dict[str, str]) -> list[str]:
     """The strategy's title; with the source, then the run's id, where that is not enough to tell runs apart."""
     names = [strategy_title(one.recipe.strategy) for one in found]
-    longer = [
-        f"{name}, {titles.get(one.recipe.source, one.recipe.source)}" for name, one in zip(names, found, strict=True)
-    ]
+    of = [titles.get(one.recipe.source, one.recipe.source) for one in found]
+    longer = [f"{name}, {source}" for name, source in zip(names, of, strict=True)]
     names = [longer[i] if names.count(name) > 1 else name for i, name in enumerate(names)]
     return [f"{name} ({found[i].recipe.run})" if names.count(name) > 1 else name for i, name in enumerate(names)]
 

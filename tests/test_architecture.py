@@ -30,7 +30,9 @@ MAY_IMPORT = {
         "medtl.cohorts", "medtl.evaluation", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.strategies",
         "medtl.training", "medtl.transferability",
     },
-    "medtl.start": {"medtl.automatic", "medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies"},
+    "medtl.start": {
+        "medtl.automatic", "medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies",
+    },
     "medtl.automatic": {
         "medtl.cohorts", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies",
         "medtl.training",
@@ -58,7 +60,8 @@ MAY_IMPORT = {
     },
     "medtl.__main__": {"medtl.cli"},
     "pages": {
-        "medtl.automatic", "medtl.checkup", "medtl.cohorts", "medtl.comparing", "medtl.consulting", "medtl.evaluation", "medtl.explanation",
+        "medtl.automatic", "medtl.checkup", "medtl.cohorts", "medtl.comparing", "medtl.consulting",
+        "medtl.evaluation", "medtl.explanation",
         "medtl.housekeeping", "medtl.published", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
         "medtl.strategies", "medtl.training", "medtl.transferability",
     },

@@ -48,7 +48,7 @@ class Result:
     """Everything the Trust page draws. `curves` is curves.json as it is; `small_test` is None when n suffices.
 
     `caveats` are sentences to be read before any number: stopped early, patients unknown, no better than guessing.
-    `guards` are all it is measured against, `control` among them: thumbnails, the frozen probe, from scratch once there.
+    `guards` are all it is measured against, `control` among them: thumbnails, frozen probe, from scratch once there.
     `stopped` says why training ended early. `cross_validated` and `learning_curve` come some seconds after the result,
     where they come at all.
     """
@@ -247,9 +247,7 @@ def _content(folder: Path) -> dict[str, Any]:
         later = store.read_json(place / CONTROL, "control")
         content["control"] = later
         guards = [*(guard for guard in guards if guard["name"] != later.get("name")), later]
-        if (
-            later.get("verdict") == "hurts"
-        ):  # never hidden: what was found later is a caveat like what was found at once
+        if later.get("verdict") == "hurts":  # never hidden, found at once or later
             content["caveats"] = [*(content.get("caveats") or ()), later.get("says", "")]
     content["guards"] = guards
     for name, file in (("cross_validated", CROSS_VALIDATED), ("learning_curve", LEARNING_CURVE)):

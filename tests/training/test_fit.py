@@ -14,11 +14,12 @@ from torch.nn import functional
 from medtl.errors import MedtlError
 from medtl.sources.network import Network
 from medtl.strategies import make
-from medtl.training import fit
 from medtl.training.checkpoint import Checkpoint
+from medtl.training.descent import Descent, Setting
+from medtl.training.examples import Examples, Fitted, Stopped
 from medtl.training.features import FeatureCache
-from medtl.training.fit import Fitted, Stopped
 from medtl.training.inference import Eye
+from medtl.training.views import Live
 from medtl.vocabulary import Blend, NewHead, Plan, Rate, Solve, Train
 from tests.builders import CPU, PICTURES, Heard, easy_examples, engine, image_network, same_state, state_of
 
@@ -32,6 +33,11 @@ def train(epochs: int = 4, rate: float = 3e-3, **more: Any) -> Train:
     rates = tuple(Rate(name, rate) for name in ("stage 2", "stage 3", "head"))
     facts: dict[str, Any] = {"epochs": epochs, "rates": rates, "batch": 16, "augment": "mild", "patience": 99}
     return Train("Train it.", **facts | more)
+
+
+def setting(examples: Examples, heard: Heard | None = None) -> Setting:
+    """Where a training step is carried out by itself."""
+    return Setting(examples, PICTURES, CPU, 3, heard or Heard())
 
 
 def carried_out(plan: Plan, heard: Heard | None = None, **more: Any) -> tuple[Fitted, dict[str, torch.Tensor]]:
@@ -144,15 +150,15 @@ def test_the_newest_checkpoint_is_the_only_one_kept(tmp_path: Path) -> None:
 def only_so_many(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     """A device on which no more than `most` images fit; returns the sizes that were tried."""
     tried: list[int] = []
-    forward = fit._Training._forward
+    training = Live.training
 
-    def limited(self: Any, x: torch.Tensor) -> torch.Tensor:
-        tried.append(len(x))
-        if len(x) > most:
+    def limited(self: Any, indices: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+        tried.append(len(indices))
+        if len(indices) > most:
             raise torch.OutOfMemoryError
-        return forward(self, x)
+        return training(self, indices, generator)
 
-    monkeypatch.setattr(fit._Training, "_forward", limited)
+    monkeypatch.setattr(Live, "training", limited)
     return tried
 
 
@@ -174,7 +180,7 @@ def test_the_gradient_does_not_depend_on_the_chunk() -> None:
     def gradient(chunk: int) -> list[torch.Tensor]:
         network = image_network()
         step = train(1, augment="none")
-        training = fit._Training(engine(easy_examples()), network, step, 0)
+        training = Descent(setting(easy_examples()), network, step, 0, {})
         training.chunk = chunk
         training._batch(np.arange(13), torch.Generator())
         return [p.grad.clone() for p in network.parameters() if p.grad is not None]
@@ -197,7 +203,7 @@ def test_not_even_one_image_fits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def not_a_number_from(monkeypatch: pytest.MonkeyPatch, epoch: int, steps: int) -> None:
     """The loss of the second step of `epoch` is not a number."""
-    chunk = fit._Training._chunk
+    chunk = Descent._chunk
     calls = {"n": 0}
 
     def spoiled(self: Any, indices: np.ndarray, whole: int, generator: torch.Generator) -> float:
@@ -205,7 +211,7 @@ def not_a_number_from(monkeypatch: pytest.MonkeyPatch, epoch: int, steps: int) -
         calls["n"] += 1
         return math.nan if calls["n"] > (epoch - 1) * steps + 2 else loss
 
-    monkeypatch.setattr(fit._Training, "_chunk", spoiled)
+    monkeypatch.setattr(Descent, "_chunk", spoiled)
 
 
 def test_a_loss_that_is_no_number_ends_training_and_the_best_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,10 +319,10 @@ def test_balanced_sampling_shows_each_class_equally_often() -> None:
     examples = easy_examples(n=400)
     rare = examples.labels[examples.train] == 1
     few = np.concatenate([examples.train[~rare], examples.train[rare][:12]])
-    examples = fit.Examples(**{**vars(examples), "train": few})
+    examples = Examples(**{**vars(examples), "train": few})
 
     def shown(balanced: bool) -> float:
-        training = fit._Training(engine(examples), image_network(), train(1, balanced=balanced), 0)
+        training = Descent(setting(examples), image_network(), train(1, balanced=balanced), 0, {})
         orders = [training._order(torch.Generator().manual_seed(n)) for n in range(20)]
         assert all(len(order) == len(few) and set(order) <= set(few) for order in orders)
         return float(np.mean([examples.labels[order].mean() for order in orders]))
@@ -326,14 +332,14 @@ def test_balanced_sampling_shows_each_class_equally_often() -> None:
 
 
 def test_unbalanced_order_shows_every_case_once() -> None:
-    training = fit._Training(engine(easy_examples()), image_network(), train(1), 0)
+    training = Descent(setting(easy_examples()), image_network(), train(1), 0, {})
     order = training._order(torch.Generator().manual_seed(0))
     assert sorted(order) == sorted(easy_examples().train)
 
 
 def test_the_rate_rises_then_falls_and_each_group_keeps_its_share() -> None:
     step = Train("Train.", 4, (Rate("stage 3", 1e-3), Rate("head", 1e-2)), warmup=0.25)
-    training = fit._Training(engine(easy_examples()), image_network(), step, 0)
+    training = Descent(setting(easy_examples()), image_network(), step, 0, {})
     seen = []
     for at in range(40):
         training._set_rate(at, 40)

@@ -315,26 +315,47 @@ def plan(ws: Workspace, options: argparse.Namespace) -> Answer:
 
 
 def train(ws: Workspace, options: argparse.Namespace) -> Answer:
-    from medtl import start
+    from medtl import automatic, start
     from medtl.runs import results
 
-    settings = _settings(options.set)
-    several = len(options.strategy) > 1
-    ids = [
-        start.start(
-            ws, options.cohort, options.source, strategy, settings=_known(strategy, settings) if several else settings,
-            seed=options.seed, device=options.device, control=options.control, title=options.title,
-        )
-        for strategy in options.strategy
-    ]  # fmt: skip
+    settings, named = _settings(options.set), list(dict.fromkeys(options.strategy))
+    if "auto" in named or len(named) > 1:
+        if settings and "auto" in named:
+            raise BadInput("Settings cannot be given for strategies that are chosen automatically.", "Name a strategy.")
+        group = automatic.begin(
+            ws, options.cohort, options.source, [id for id in named if id != "auto"],
+            settings={id: _known(id, settings) for id in named}, automatic="auto" in named, seed=options.seed,
+            device=options.device, control=options.control, title=options.title,
+        )  # fmt: skip
+        ids = [member.run for member in automatic.members(ws, group)]
+    else:
+        group = ""
+        ids = [
+            start.start(
+                ws, options.cohort, options.source, named[0], settings=settings, seed=options.seed,
+                device=options.device, control=options.control, title=options.title,
+            )
+        ]  # fmt: skip
     if not options.detach:
         from medtl.runs import store
 
         controls = [run.id for run in store.runs(ws) if run.control_for in ids]
         for id in [*ids, *controls]:
             _follow(ws, id)
+    choice = automatic.chosen(ws, group) if group else None
+    if choice:
+        ids.sort(key=lambda id: id != choice.run)  # the result of an automatic group first
     runs = [results.describe(ws, id) for id in ids]
-    return {"runs": runs, "exit": 2 if any(run["status"] == "failed" for run in runs) else 0}
+    said = {"chosen": choice.run, "chosen_says": choice.says} if choice else {}
+    return {"runs": runs, **said, "exit": 2 if any(run["status"] == "failed" for run in runs) else 0}
+
+
+def compare(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import comparing
+    from medtl.vocabulary import to_dict
+
+    answer: Answer = to_dict(comparing.compare(ws, options.run))
+    return answer
 
 
 def runs(ws: Workspace, options: argparse.Namespace) -> Answer:

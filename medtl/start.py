@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -17,6 +18,18 @@ from medtl.vocabulary import Cohort, Recipe, Source
 from medtl.workspace import Workspace
 
 Control = Literal["thumbnails", "from-scratch"]
+
+
+@dataclass(frozen=True)
+class Together:
+    """The group a run is started in: the id of its first run (empty: this one is the first), whether the best on the
+    tune part is the group's result, and the strategies from the one expected to be best."""
+
+    group: str
+    automatic: bool
+    expected: tuple[str, ...]
+
+
 _NEEDED = ("torch", "torchvision", "numpy", "scikit-learn", "pydicom", "grad-cam", "streamlit")
 
 
@@ -32,24 +45,31 @@ def start(
     control: Control = "thumbnails",
     control_for: str = "",
     title: str | None = None,
+    budget: float = 0.0,
+    together: Together | None = None,
     launch: bool = True,
 ) -> str:
-    """Make a run and start it; returns its id. "auto" is allowed for source and strategy.
+    """Make a run and start it; returns its id. "auto" is allowed for source and strategy; as a strategy it starts the
+    automatic group (medtl.automatic) and returns the group's id, that of its first run.
 
     With `control="from-scratch"` a second run of the same network without the source is queued behind it, whose result
     replaces the cheap control. Raises MedtlError with the sentence of what is missing.
     """
+    if strategy_id == "auto":
+        from medtl import automatic  # which starts its runs one by one through this function
+
+        return automatic.begin(
+            workspace, cohort_id, source_id, automatic=True, seed=seed, device=device, budget=budget, control=control,
+            title=title, launch=launch,
+        )  # fmt: skip
     cohort = cohorts.load(workspace, cohort_id)
     why = why_not(cohort)
     if why:
         raise NotReady(*why)
     known = sources.sources(workspace)
     advice = _advice(workspace, cohort, known)
-    if "auto" in (source_id, strategy_id):
-        if advice is None:
-            raise NotReady("None of the sources can be used.", "Choose or add another source.")
-        source_id = advice.source if source_id == "auto" else source_id
-        strategy_id = advice.strategy if strategy_id == "auto" else strategy_id
+    if source_id == "auto":
+        source_id = advised_source(workspace, cohort)
     source = known[source_id]
     if not source.available:
         raise NotReady(f"The source '{source.title}' cannot be used: {source.why_not}", "Choose another source.")
@@ -59,8 +79,10 @@ def start(
         raise BadInput(reason, "Choose another strategy, or change its settings.")
     if device not in ("auto", "cpu", "cuda"):
         raise BadInput(f"The device '{device}' is not known.", "Choose auto, cpu or cuda.")
+    id = store.new_id()
+    advised = {"source": advice.source, "strategy": advice.strategy, "basis": advice.basis} if advice else {}
     recipe = Recipe(
-        run=store.new_id(),
+        run=id,
         title=title or f"{cohort.title}: {strategy.card.title.lower()}, {source.title}",
         cohort=cohort.id,
         source=source.id,
@@ -71,7 +93,10 @@ def start(
         device=device,
         control=control,
         control_for=control_for,
-        advised={"source": advice.source, "strategy": advice.strategy, "basis": advice.basis} if advice else {},
+        group=(together.group or id) if together else "",
+        automatic=together.automatic if together else False,
+        budget=budget,
+        advised=advised | ({"expected": ",".join(together.expected)} if together else {}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
     )
@@ -101,6 +126,14 @@ def start_control(workspace: Workspace, run_id: str, launch: bool = True) -> str
         title=f"{cohort.title}: from scratch (control)",
         launch=launch,
     )
+
+
+def advised_source(workspace: Workspace, cohort: Cohort) -> str:
+    """What "auto" means for a source. Raises NotReady where there is none to begin with."""
+    advice = _advice(workspace, cohort, sources.sources(workspace))
+    if advice is None:
+        raise NotReady("None of the sources can be used.", "Choose or add another source.")
+    return advice.source
 
 
 def _advice(workspace: Workspace, cohort: Cohort, known: Iterable[Source]) -> strategies.Recommendation | None:

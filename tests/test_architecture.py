@@ -30,7 +30,14 @@ MAY_IMPORT = {
         "medtl.cohorts", "medtl.evaluation", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.strategies",
         "medtl.training", "medtl.transferability",
     },
-    "medtl.start": {"medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies"},
+    "medtl.start": {
+        "medtl.automatic", "medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies",
+    },
+    "medtl.automatic": {
+        "medtl.cohorts", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies",
+        "medtl.training",
+    },
+    "medtl.comparing": {"medtl.automatic", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.strategies"},
     "medtl.prediction": {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.training",
@@ -48,13 +55,14 @@ MAY_IMPORT = {
     },
     "medtl.cli": {"medtl.commands", "medtl.rank"},
     "medtl.commands": {
-        "medtl.checkup", "medtl.cohorts", "medtl.demo", "medtl.doctor", "medtl.housekeeping", "medtl.prediction",
-        "medtl.published", "medtl.rank",
+        "medtl.automatic", "medtl.checkup", "medtl.cohorts", "medtl.comparing", "medtl.demo", "medtl.doctor",
+        "medtl.housekeeping", "medtl.prediction", "medtl.published", "medtl.rank",
         "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies", "medtl.training",
     },
     "medtl.__main__": {"medtl.cli"},
     "pages": {
-        "medtl.checkup", "medtl.cohorts", "medtl.consulting", "medtl.evaluation", "medtl.explanation",
+        "medtl.automatic", "medtl.checkup", "medtl.cohorts", "medtl.comparing", "medtl.consulting",
+        "medtl.evaluation", "medtl.explanation",
         "medtl.housekeeping", "medtl.published", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
         "medtl.strategies", "medtl.training", "medtl.transferability",
     },
@@ -71,6 +79,8 @@ HEAVY = ("torch", "torchvision", "sklearn", "cv2", "onnx", "onnx2torch", "keras"
 LIGHT = (
     "medtl.start",
     "medtl.augmenting",
+    "medtl.automatic",
+    "medtl.comparing",
     "medtl.consulting",
     "medtl.strategies",
     "medtl.sources.library",

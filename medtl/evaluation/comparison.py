@@ -97,7 +97,24 @@ def paired(
     y: Ints, scores_a: Floats, scores_b: Floats, classes: Sequence[str], positive: str | None, resampling: Resampling
 ) -> tuple[Estimate, Estimate]:
     """(AUROC of b, AUROC of a - AUROC of b); macro averages over one class against the rest for more than two."""
-    (y, a), (_, b) = check(y, scores_a, classes), check(y, scores_b, classes)
+    one, other = (scored(y, scores, classes, positive, resampling) for scores in (scores_a, scores_b))
+    return other.auroc, gap(one, other)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One model's AUROC with its interval, and in each of the draws (`drawn`, made as `how` says), to be set against
+    another's of the same draws. `few`: a class has too few patients for draws to be believed."""
+
+    auroc: Estimate
+    drawn: Floats
+    how: str
+    few: bool
+
+
+def scored(y: Ints, scores: Floats, classes: Sequence[str], positive: str | None, resampling: Resampling) -> Scored:
+    """Macro averages over one class against the rest for more than two. Raises BadInput where there is one class."""
+    y, scores = check(y, scores, classes)
     present = [i for i in range(len(classes)) if 0 < np.sum(y == i) < len(y)]
     if not present:
         raise BadInput(
@@ -105,18 +122,24 @@ def paired(
             "Bring a cohort whose test part holds at least two classes.",
         )
     views = [positive_index(classes, positive)] if len(classes) == 2 else present
-    ranks = [[ranking.rank(y == view, scores[:, view]) for view in views] for scores in (a, b)]
-    whole = _aurocs(ranks, np.ones((len(y), 1), np.float32))[..., 0]  # (2, views)
-    drawn = np.concatenate([_aurocs(ranks, weights) for weights in resampling.chunks()], axis=2)  # (2, views, draws)
-    bounds = [_bounds(y, views, value, one, resampling) for value, one in zip(whole, drawn, strict=True)]
-    value_a, value_b = (float(value) for value in whole.mean(axis=1))
-    low, high = percentiles(drawn[0].mean(axis=0) - drawn[1].mean(axis=0))
-    how, ((low_b, high_b), how_b) = resampling.how, bounds[1]
-    if not high > low or (len(views) == 1 and _fewest(y, views[0], resampling) < FEW):
-        low, high = intervals.square_and_add(value_a, bounds[0][0], value_b, bounds[1][0])
-        how = "square and add, " + (how_b.partition(", ")[2] if how_b.startswith("Newcombe") else "all draws agree")
-    n = len(y)
-    return Estimate("auroc", value_b, low_b, high_b, n, how_b), Estimate("auroc", value_a - value_b, low, high, n, how)
+    ranks = [ranking.rank(y == view, scores[:, view]) for view in views]
+    whole = _aurocs(ranks, np.ones((len(y), 1), np.float32))[:, 0]  # (views,)
+    drawn = np.concatenate([_aurocs(ranks, weights) for weights in resampling.chunks()], axis=1)  # (views, draws)
+    (low, high), how = _bounds(y, views, whole, drawn, resampling)
+    auroc = Estimate("auroc", float(whole.mean()), low, high, len(y), how)
+    few = len(views) == 1 and _fewest(y, views[0], resampling) < FEW
+    return Scored(auroc, drawn.mean(axis=0), resampling.how, few)
+
+
+def gap(one: Scored, other: Scored) -> Estimate:
+    """AUROC of one minus AUROC of the other, with the interval of the draws that both were scored in."""
+    a, b = one.auroc, other.auroc
+    low, high = percentiles(one.drawn - other.drawn)
+    how = one.how
+    if not high > low or one.few:
+        low, high = intervals.square_and_add(a.value, (a.low, a.high), b.value, (b.low, b.high))
+        how = "square and add, " + (b.how.partition(", ")[2] if b.how.startswith("Newcombe") else "all draws agree")
+    return Estimate("auroc", a.value - b.value, low, high, a.n, how)
 
 
 def _says(name: str, gap: Estimate, units: str) -> str:
@@ -136,9 +159,9 @@ def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
-def _aurocs(ranks: list[list[ranking.Ranking]], weights: Weights) -> Floats:
-    """(2, views, d): the AUROC of either model in each view; NaN where a draw lacks a class."""
-    return np.stack([[ranking.auroc(*ranking.found(one, weights)) for one in of_model] for of_model in ranks])
+def _aurocs(ranks: list[ranking.Ranking], weights: Weights) -> Floats:
+    """(views, d): the AUROC in each view; NaN where a draw lacks a class."""
+    return np.stack([ranking.auroc(*ranking.found(one, weights)) for one in ranks])
 
 
 def _bounds(

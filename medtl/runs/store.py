@@ -1,5 +1,6 @@
 """Runs on disk: make, list, read, ask to stop, delete. Doesn't start or judge them (launch, status)."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -39,6 +40,7 @@ class RunSummary:
     headline: Estimate | None
     control_for: str = ""
     message: str = ""
+    group: str = ""
 
 
 def new_id() -> str:
@@ -78,6 +80,15 @@ def recipe(folder: Path) -> Recipe:
 def runs(ws: Workspace) -> tuple[RunSummary, ...]:
     """Every run, newest first. One with a damaged recipe is listed too, so that it can be seen and deleted."""
     return tuple(_summary(ws.runs / id) for id in sorted(ids(ws.runs), reverse=True))
+
+
+def recipes(ws: Workspace) -> tuple[Recipe, ...]:
+    """The recipe of every run, oldest first; damaged ones are passed over."""
+    found = []
+    for id in ids(ws.runs):
+        with contextlib.suppress(MedtlError):  # it is listed, with what is wrong, by `runs`
+            found.append(recipe(ws.runs / id))
+    return tuple(found)
 
 
 def ids(runs_folder: Path) -> tuple[str, ...]:
@@ -169,4 +180,5 @@ def _summary(place: Path) -> RunSummary:
         headline=headline,
         control_for=chosen.control_for,
         message=message,
+        group=chosen.group,
     )

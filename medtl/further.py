@@ -105,7 +105,7 @@ def _curve(parts: Parts) -> None:
 def _small(parts: Parts) -> None:
     n = len(parts.examples.labels)
     few = len(np.unique(parts.groups)) < SMALL and n <= MOST_CASES
-    if few and cross_validation.keeps_trunk(parts.plan) and not store.cross_validation_wished(parts.folder):
+    if few and cross_validation.takes_seconds(parts.plan) and not store.cross_validation_wished(parts.folder):
         _validated(parts, cross_validation.REPEATS, None, lambda done, total: None)
 
 

@@ -42,12 +42,17 @@ class CrossValidated:
 
 
 def keeps_trunk(plan: Plan) -> bool:
-    """Whether the source stays as it is, so that features seen once serve every fold: seconds instead of hours."""
+    """Whether the source stays as it is, so that features seen once serve every fold."""
     return not any(
         isinstance(step, (Reinitialise, Blend))
         or (isinstance(step, Train) and any(rate.stage != "head" for rate in step.rates))
         for step in plan
     )
+
+
+def takes_seconds(plan: Plan) -> bool:
+    """Whether nothing is trained by gradient descent either: a fold then costs no more than fitting a last layer."""
+    return keeps_trunk(plan) and not any(isinstance(step, Train) for step in plan)
 
 
 def scores_of(

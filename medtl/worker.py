@@ -263,7 +263,7 @@ class _Story:
 
         if self._seen_by_frozen is None and (self.source.on_disk or not self.forgets_source):
 
-            def compute(missing: np.ndarray) -> np.ndarray:
+            def compute(missing: "np.ndarray") -> "np.ndarray":
                 def progress(done: int, total: int) -> None:
                     self.listener.phase("evaluate", "Looking at every image with the frozen source", done, total)
 

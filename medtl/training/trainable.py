@@ -57,6 +57,8 @@ def merge(network: Network) -> None:
             for name in list(module.parametrizations):  # type: ignore[arg-type]
                 with torch.no_grad():
                     parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+                # Weights come before biases again: optimisers and files know parameters by their order.
+                module._parameters = {name: module._parameters.pop(name), **module._parameters}
 
 
 def _of_stage(stage: Stage, what: What, rank: int) -> Iterator[nn.Parameter]:

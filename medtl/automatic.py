@@ -92,6 +92,8 @@ def begin(
         found = promising(cohort, source, budget)
         strategies_asked = [PROBE, *(id for id, _ in found)]
         chosen = {id: {**more, **chosen.get(id, {})} for id, more in [(PROBE, {}), *found]}
+    elif automatic:
+        strategies_asked = [PROBE, *strategies_asked]
     wanted = sorted(dict.fromkeys(strategies_asked), key=lambda id: id != PROBE)  # stable: the probe first
     if not wanted:
         raise BadInput("No strategy was named.", "Name at least one, or 'auto'.")

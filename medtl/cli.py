@@ -272,7 +272,15 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--device", default="auto")
     train.add_argument("--control", choices=("thumbnails", "from-scratch"), default="thumbnails")
     train.add_argument("--title")
+    train.add_argument("--cross-validate", action="store_true", help="afterwards train the plan in every fold, too")
+    train.add_argument("--repeats", type=int, default=1, choices=range(1, 21), metavar="N", help="of that, 1 to 20")
     train.add_argument("--detach", action="store_true", help="return at once")
+    again = command(
+        words, "cross-validate", commands.cross_validate, "train a finished run's plan in every fold", _show_run
+    )
+    again.add_argument("run")
+    again.add_argument("--repeats", type=int, default=1, help="how often all folds are cut anew and trained (1 to 20)")
+    again.add_argument("--detach", action="store_true", help="return at once")
     compare = command(words, "compare", commands.compare, "two to six finished runs of one cohort", _show_compared)
     compare.add_argument("run", nargs="+", metavar="RUN")
     command(words, "runs", commands.runs, "all runs")

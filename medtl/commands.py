@@ -316,7 +316,7 @@ def plan(ws: Workspace, options: argparse.Namespace) -> Answer:
 
 def train(ws: Workspace, options: argparse.Namespace) -> Answer:
     from medtl import automatic, start
-    from medtl.runs import results
+    from medtl.runs import results, store
 
     settings, named = _settings(options.set), list(dict.fromkeys(options.strategy))
     if "auto" in named or len(named) > 1:
@@ -336,9 +336,11 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
                 device=options.device, control=options.control, title=options.title,
             )
         ]  # fmt: skip
+    if options.cross_validate:
+        for id in ids:
+            store.wish_cross_validation(ws.run(id), options.repeats)
+            _say(f"{id}: {_takes(start.cross_validation_takes(ws, id, options.repeats), options.repeats)}")
     if not options.detach:
-        from medtl.runs import store
-
         controls = [run.id for run in store.runs(ws) if run.control_for in ids]
         for id in [*ids, *controls]:
             _follow(ws, id)
@@ -348,6 +350,23 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
     runs = [results.describe(ws, id) for id in ids]
     said = {"chosen": choice.run, "chosen_says": choice.says} if choice else {}
     return {"runs": runs, **said, "exit": 2 if any(run["status"] == "failed" for run in runs) else 0}
+
+
+def cross_validate(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import start
+    from medtl.runs import results
+
+    _say(_takes(start.cross_validation_takes(ws, options.run, options.repeats), options.repeats))
+    start.cross_validate(ws, options.run, options.repeats)
+    if not options.detach:
+        _follow(ws, options.run)
+    return results.describe(ws, options.run)
+
+
+def _takes(seconds: float, repeats: int) -> str:
+    from medtl.training.cost import in_words
+
+    return f"Cross-validating {repeats} {'time' if repeats == 1 else 'times'} takes {in_words(seconds)} more."
 
 
 def compare(ws: Workspace, options: argparse.Namespace) -> Answer:

@@ -12,8 +12,9 @@ from medtl import rank, strategies
 from medtl.cohorts import library as cohorts
 from medtl.errors import BadInput, NotReady
 from medtl.runs import launch as launching
-from medtl.runs import store
+from medtl.runs import results, store
 from medtl.sources import library as sources
+from medtl.training import cost
 from medtl.vocabulary import Cohort, Recipe, Source
 from medtl.workspace import Workspace
 
@@ -30,6 +31,7 @@ class Together:
     expected: tuple[str, ...]
 
 
+FOLDS = 5  # of a cross-validation (medtl.training.cross_validation, which loads torch; a test holds the two together)
 _NEEDED = ("torch", "torchvision", "numpy", "scikit-learn", "pydicom", "grad-cam", "streamlit")
 
 
@@ -147,10 +149,34 @@ def _advice(workspace: Workspace, cohort: Cohort, known: Iterable[Source]) -> st
 def resume(workspace: Workspace, run_id: str) -> None:
     """Carry on a run that was interrupted, stopped or failed, from its last checkpoint."""
     folder = store.folder(workspace, run_id)
-    if (folder / store.RESULT).is_dir():
+    if (folder / store.RESULT).is_dir() and not store.cross_validation_wished(folder):
         raise NotReady("This run has a result already.", "Start a new run to train again.")
     store.requeue(folder)
     launching.launch(folder)
+
+
+def cross_validate(workspace: Workspace, run_id: str, repeats: int, launch: bool = True) -> None:
+    """Carry out the plan of a finished run again in every fold of its cohort; goes on where it was interrupted."""
+    folder = store.folder(workspace, run_id)
+    if not (folder / store.RESULT).is_dir():
+        raise NotReady("This run has no result yet.", "Wait until it has finished.")
+    if not 1 <= repeats <= 20:
+        raise BadInput(f"{repeats} repeats cannot be carried out.", "Choose 1 to 20.")
+    store.requeue(folder)
+    store.wish_cross_validation(folder, repeats)
+    if launch:
+        launching.launch(folder)
+
+
+def cross_validation_takes(workspace: Workspace, run_id: str, repeats: int) -> float:
+    """Seconds, before it is begun: each fold costs what the run itself took to learn, or is estimated to take."""
+    folder = store.folder(workspace, run_id)
+    recipe = store.recipe(folder)
+    if (folder / store.RESULT).is_dir():
+        return FOLDS * repeats * max(0.1, results.load(folder).seconds.get("fit", 0.0))
+    cohort, source = cohorts.load(workspace, recipe.cohort), sources.sources(workspace)[recipe.source]
+    plan = strategies.make(recipe.strategy, recipe.settings).plan(source.outline, len(cohort.classes))
+    return FOLDS * repeats * cost.estimate(workspace, cohort, source, plan).seconds
 
 
 def why_not(cohort: Cohort) -> tuple[str, str] | None:

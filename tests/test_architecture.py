@@ -32,6 +32,7 @@ MAY_IMPORT = {
     },
     "medtl.start": {
         "medtl.automatic", "medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies",
+        "medtl.training",
     },
     "medtl.automatic": {
         "medtl.cohorts", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies",
@@ -49,9 +50,12 @@ MAY_IMPORT = {
     "medtl.consulting": set(),
     "medtl.augmenting": {"medtl.cohorts", "medtl.training"},
     "medtl.consultant": {"medtl.augmenting", "medtl.prediction", "medtl.sources", "medtl.training"},
+    "medtl.further": {
+        "medtl.cohorts", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.training", "medtl.transferability",
+    },
     "medtl.worker": {
-        "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
-        "medtl.strategies", "medtl.training", "medtl.transferability",
+        "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.further", "medtl.modalities", "medtl.runs",
+        "medtl.sources", "medtl.strategies", "medtl.training", "medtl.transferability",
     },
     "medtl.cli": {"medtl.commands", "medtl.rank"},
     "medtl.commands": {

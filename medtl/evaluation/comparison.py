@@ -19,7 +19,10 @@ Verdict = Literal["helps", "no difference seen", "hurts"]
 CONTROLS = {
     "thumbnails": "logistic regression on 32 x 32 thumbnails (no source at all)",
     "from-scratch": "the same network trained from scratch (no source at all)",
+    "linear-probe": "training only the last layer of the same source, kept frozen",
 }
+Worth = tuple[str, str]  # what it means when the model is better than the control, and when it is worse
+SOURCE: Worth = ("the source helps here", "the source hurts here")
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,13 @@ def compare(
     run: str | None = None,
     seed: int = 0,
     draws: int = 2000,
+    worth: Worth = SOURCE,
 ) -> dict[str, Any]:
-    """The model against a control that came later, as control.json holds it."""
+    """The model against a control that was not there when it was evaluated, as a guard or control.json holds it."""
     y, _ = check(y, scores, classes)
     at = positive_index(classes, positive) if len(classes) == 2 else None
     resampling = resample(y, patients, at, seed, draws)
-    said: dict[str, Any] = to_dict(against(y, scores, control_scores, classes, positive, resampling, name, run))
+    said: dict[str, Any] = to_dict(against(y, scores, control_scores, classes, positive, resampling, name, run, worth))
     return said
 
 
@@ -86,11 +90,12 @@ def against(
     resampling: Resampling,
     name: str = "thumbnails",
     run: str | None = None,
+    worth: Worth = SOURCE,
 ) -> Comparison:
     """The model against a control on the same test cases, with the draws that serve the model's other numbers."""
     auroc, gap = paired(y, scores, control_scores, classes, positive, resampling)
     everyone = resampling.units(np.ones(len(y), bool))
-    return Comparison(run, name, auroc, gap, verdict(gap), _says(name, gap, f"{everyone} {resampling.unit}s"))
+    return Comparison(run, name, auroc, gap, verdict(gap), _says(name, gap, f"{everyone} {resampling.unit}s", worth))
 
 
 def paired(
@@ -142,7 +147,7 @@ def gap(one: Scored, other: Scored) -> Estimate:
     return Estimate("auroc", a.value - b.value, low, high, a.n, how)
 
 
-def _says(name: str, gap: Estimate, units: str) -> str:
+def _says(name: str, gap: Estimate, units: str, worth: Worth) -> str:
     control = f"Against {CONTROLS.get(name, name)}: "
     if verdict(gap) == "no difference seen":
         more = "higher" if gap.value >= 0 else "lower"
@@ -151,8 +156,8 @@ def _says(name: str, gap: Estimate, units: str) -> str:
             f"the true difference could be {_signed(gap.low)} to {_signed(gap.high)})."
         )
     if gap.value > 0:
-        return f"{control}AUROC higher by {gap.value:.2f} ({gap.low:.2f} to {gap.high:.2f}): the source helps here."
-    return f"{control}AUROC lower by {-gap.value:.2f} ({-gap.high:.2f} to {-gap.low:.2f}): the source hurts here."
+        return f"{control}AUROC higher by {gap.value:.2f} ({gap.low:.2f} to {gap.high:.2f}): {worth[0]}."
+    return f"{control}AUROC lower by {-gap.value:.2f} ({-gap.high:.2f} to {-gap.low:.2f}): {worth[1]}."
 
 
 def _signed(value: float) -> str:

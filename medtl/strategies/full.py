@@ -13,16 +13,16 @@ class Full(Descends):
     card: ClassVar[Card] = Card(
         id="full",
         title="Adapt everything at one rate",
-        says="A blank last layer and all of the source learn together, equally fast, in many small steps: the strongest "
-        "way here on 5 to 50 cases a class, and minutes instead of seconds.",
+        says="A blank last layer and all of the source learn together, equally fast, in many small steps: the "
+        "strongest way on 5 to 25 cases a class where we measured, in minutes instead of seconds.",
         reference="Kornblith et al. 2019, arXiv:1805.08974; Szegedy et al. 2016, arXiv:1512.00567 section 7 (label "
         "smoothing); measured in docs/benchmarks.md",
-        limits="Can forget what the source knew, and can learn shortcuts. All epochs are trained, as a few tuning cases "
-        "cannot tell epochs apart; with many cases let it stop early (patience).",
+        limits="Can forget what the source knew, and can learn shortcuts. All epochs are trained, as a few tuning "
+        "cases cannot tell epochs apart; with many cases let it stop early (patience).",
     )
     family = "adapts"
     epochs: int = common.epochs(20)
-    rate: float = common.rate(3e-4)
+    rate: float = common.rate(2e-4)
     smoothing: float = common.smoothing(0.1)
     batch: int = common.batch(16)
     patience: int = common.patience(0)
@@ -36,7 +36,8 @@ class Full(Descends):
         return (
             common.new_head(classes, zero=True),
             self.train(
-                f"Train {all_stages(outline)} and the new layer at one rate, {most}{self.epochs} epochs; {keeps}{again}",
+                f"Train {all_stages(outline)} and the new layer at one rate, {most}{self.epochs} epochs; "
+                f"{keeps}{again}",
                 common.alike(outline, self.rate),
                 learn_tune=learn,
             ),

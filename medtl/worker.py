@@ -200,8 +200,23 @@ class _Story:
             groups=together(inputs.pixels, cohort),
             tasks=np.unique([task_of(label) for label in cohort.classes], return_inverse=True)[1],
         )
+        self._read_aids()
         self.listener.phase("read", "Reading the cohort", 1, 1)
         self.seconds["read"] = time.monotonic() - began
+
+    def _read_aids(self) -> None:
+        """What is learned from besides the labelled cases."""
+        import dataclasses
+
+        from medtl import aids
+
+        ws, recipe, cohort = self.workspace, self.recipe, self.cohort
+        if recipe.unlabelled:
+            more = aids.unlabelled(ws, recipe.unlabelled, cohort, self.source.input, self.listener)
+            self.examples = dataclasses.replace(self.examples, unlabelled=more)
+        if recipe.teacher:
+            said = aids.teacher(ws, recipe.teacher, cohort, self.examples.train, self.device, self.listener)
+            self.examples = dataclasses.replace(self.examples, teacher=said)
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 

@@ -76,6 +76,11 @@ def path(
     if standardise:
         mean, scale = softly(train)
     standard = np.ascontiguousarray(((train - mean) / scale).astype(np.float32))
+    if len(np.unique(train_labels)) == 1:  # nothing to tell apart: the one class there is
+        weight, bias = np.zeros((classes, train.shape[1]), np.float32), np.full(classes, -20.0, np.float32)
+        bias[train_labels[0]] = 0.0
+        yield from (Head(weight, bias, float(strength), np.nan) for strength in strengths)
+        return
     balance = "balanced" if balanced else None
     model = LogisticRegression(max_iter=200, tol=tolerance, warm_start=True, class_weight=balance)
     for strength in strengths:

@@ -61,6 +61,19 @@ class FeatureCache:
         os.replace(temporary, self.folder / f"{name}.npz")
 
 
+class Known(FeatureCache):
+    """Rows in memory only, for many trainings on the same features in one process."""
+
+    def __init__(self, keys: Sequence[str], features: np.ndarray) -> None:
+        self.rows = dict(zip(keys, features, strict=True))
+
+    def load(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        return {key: self.rows[key] for key in keys if key in self.rows}
+
+    def add(self, keys: Sequence[str], features: np.ndarray) -> None:
+        self.rows.update(zip(keys, features, strict=True))
+
+
 def forget(root: Path, keys: set[str]) -> int:
     """Take the rows of these images out of the cache, whatever source they are of; answers how many there were.
 

@@ -79,7 +79,8 @@ def begin(
     and what `promising` names; `expected` orders the strategies from the one expected to be best (left out: those that
     are promising, then the probe). `budget` seconds are for all of them together: what is not the probe shares them.
     A from-scratch control is queued once for the group, last: when asked for, or when the budget has room for it.
-    Raises MedtlError with what is missing, and then leaves no run behind. `aids` are what a strategy asks for besides (unlabelled, teacher).
+    Raises MedtlError with what is missing, and then leaves no run behind.
+    `aids` are what a strategy asks for besides (unlabelled, teacher).
     """
     cohort = cohorts.load(ws, cohort_id)
     why = start.why_not(cohort)

@@ -49,7 +49,8 @@ MAY_IMPORT = {
     "medtl.demo": {"medtl.start", "medtl.cohorts", "medtl.runs"},
     "medtl.doctor": {"medtl.start", "medtl.cohorts", "medtl.sources", "medtl.training"},
     "medtl.consulting": set(),
-    "medtl.consultant": {"medtl.prediction", "medtl.sources", "medtl.training"},
+    "medtl.augmenting": {"medtl.cohorts", "medtl.training"},
+    "medtl.consultant": {"medtl.augmenting", "medtl.prediction", "medtl.sources", "medtl.training"},
     "medtl.further": {
         "medtl.cohorts", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.training", "medtl.transferability",
     },
@@ -83,6 +84,7 @@ STARTED_BY_NAME = {
 HEAVY = ("torch", "torchvision", "sklearn", "cv2", "onnx", "onnx2torch", "keras", "timm", "torchxrayvision")
 LIGHT = (
     "medtl.start",
+    "medtl.augmenting",
     "medtl.automatic",
     "medtl.comparing",
     "medtl.consulting",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medtl import start, strategies
+from medtl import rank, start, strategies
 from medtl.cohorts import library as cohorts
 from medtl.errors import BadInput, MedtlError, NotReady
 from medtl.evaluation.resampling import percentiles, resample
@@ -17,7 +17,6 @@ from medtl.runs import launch as launching
 from medtl.runs import status, store
 from medtl.runs.answers import Answers, answers
 from medtl.sources import library as sources
-from medtl.strategies.recommend import promising
 from medtl.training import cost
 from medtl.training.head import log_loss, softmax, tempered_loss
 from medtl.vocabulary import Cohort, Recipe, Source
@@ -76,7 +75,7 @@ def begin(
     """Queue several strategies on one split as one group; returns its id, that of the first run.
 
     The linear probe goes first, so that a result is there within a minute. `automatic` without strategies: the probe
-    and what `promising` names; `expected` orders the strategies from the one expected to be best (left out: those that
+    and what `rank.tried` names; `expected` orders the strategies from the one expected to be best (left out: those that
     are promising, then the probe). `budget` seconds are for all of them together: what is not the probe shares them.
     A from-scratch control is queued once for the group, last: when asked for, or when the budget has room for it.
     Raises MedtlError with what is missing, and then leaves no run behind.
@@ -91,9 +90,8 @@ def begin(
     source = sources.sources(ws)[source_id]
     chosen = dict(settings or {})
     if automatic and not strategies_asked:
-        found = promising(cohort, source, budget)
-        strategies_asked = [PROBE, *(id for id, _ in found)]
-        chosen = {id: {**more, **chosen.get(id, {})} for id, more in [(PROBE, {}), *found]}
+        expected = expected or rank.tried(ws, cohort, source, budget)
+        strategies_asked = [PROBE, *expected]
     elif automatic:
         strategies_asked = [PROBE, *strategies_asked]
     wanted = sorted(dict.fromkeys(strategies_asked), key=lambda id: id != PROBE)  # stable: the probe first

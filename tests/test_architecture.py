@@ -36,8 +36,8 @@ MAY_IMPORT = {
         "medtl.strategies", "medtl.training",
     },
     "medtl.automatic": {
-        "medtl.cohorts", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies",
-        "medtl.training",
+        "medtl.cohorts", "medtl.evaluation", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
+        "medtl.strategies", "medtl.training",
     },
     "medtl.comparing": {"medtl.automatic", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.strategies"},
     "medtl.prediction": {

@@ -9,14 +9,20 @@ from typing import Any, Literal
 import medtl
 from medtl import rank, strategies
 from medtl.cohorts import library as cohorts
-from medtl.errors import BadInput, NotReady
+from medtl.cohorts.pixels import Pixels
+from medtl.errors import BadInput, MedtlError, NotReady
+from medtl.modalities.image import keys
 from medtl.runs import launch as launching
 from medtl.runs import store
 from medtl.sources import library as sources
+from medtl.strategies.strategy import Strategy
+from medtl.training import cost
+from medtl.training.features import FeatureCache
 from medtl.vocabulary import Cohort, Recipe, Source
 from medtl.workspace import Workspace
 
 Control = Literal["thumbnails", "from-scratch"]
+BUDGET = (10.0, 7 * 86_400.0)  # seconds a budget may have
 _NEEDED = ("torch", "torchvision", "numpy", "scikit-learn", "pydicom", "grad-cam", "streamlit")
 
 
@@ -32,9 +38,11 @@ def start(
     control: Control = "thumbnails",
     control_for: str = "",
     title: str | None = None,
+    budget: float = 0.0,
     launch: bool = True,
 ) -> str:
-    """Make a run and start it; returns its id. "auto" is allowed for source and strategy.
+    """Make a run and start it; returns its id. "auto" is allowed for source and strategy. `budget`: seconds after which
+    training ends with the best until then; 0: none.
 
     With `control="from-scratch"` a second run of the same network without the source is queued behind it, whose result
     replaces the cheap control. Raises MedtlError with the sentence of what is missing.
@@ -59,6 +67,8 @@ def start(
         raise BadInput(reason, "Choose another strategy, or change its settings.")
     if device not in ("auto", "cpu", "cuda"):
         raise BadInput(f"The device '{device}' is not known.", "Choose auto, cpu or cuda.")
+    if budget != 0 and not BUDGET[0] <= budget <= BUDGET[1]:
+        raise BadInput(f"A budget of {budget:g} seconds is out of range.", "Give from 10 seconds to 7 days, or none.")
     recipe = Recipe(
         run=store.new_id(),
         title=title or f"{cohort.title}: {strategy.card.title.lower()}, {source.title}",
@@ -71,11 +81,13 @@ def start(
         device=device,
         control=control,
         control_for=control_for,
+        budget=budget,
         advised={"source": advice.source, "strategy": advice.strategy, "basis": advice.basis} if advice else {},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
     )
-    folder = store.create(workspace, recipe)
+    takes = estimate(workspace, cohort, source, strategy)
+    folder = store.create(workspace, recipe, {"seconds": round(takes.seconds, 2), "basis": takes.basis})
     if launch:
         launching.launch(folder)
     if control == "from-scratch" and not strategy.forgets_source:
@@ -98,9 +110,27 @@ def start_control(workspace: Workspace, run_id: str, launch: bool = True) -> str
         seed=recipe.seed,
         device=recipe.device,
         control_for=run_id,
+        budget=recipe.budget,
         title=f"{cohort.title}: from scratch (control)",
         launch=launch,
     )
+
+
+def estimate(workspace: Workspace, cohort: Cohort, source: Source, strategy: Strategy) -> cost.Cost:
+    """How long a run would take here; features that are known already cost nothing."""
+    plan = strategy.plan(source.outline, len(cohort.classes))
+    return cost.estimate(workspace, cohort, source, plan, _known(workspace, cohort, source))
+
+
+def _known(workspace: Workspace, cohort: Cohort, source: Source) -> int:
+    """How many of the cases this source has looked at before."""
+    if not source.sha256:
+        return 0
+    try:
+        wanted = keys(Pixels(workspace.cohort(cohort.id)), cohort)
+    except MedtlError:  # the pictures are damaged or gone, which the run will say
+        return 0
+    return FeatureCache(workspace.features, source.sha256, source.input).count(wanted)
 
 
 def _advice(workspace: Workspace, cohort: Cohort, known: Iterable[Source]) -> strategies.Recommendation | None:

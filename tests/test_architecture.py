@@ -31,10 +31,11 @@ MAY_IMPORT = {
         "medtl.training", "medtl.transferability",
     },
     "medtl.start": {
-        "medtl.cohorts", "medtl.modalities", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies",
-        "medtl.training",
+        "medtl.aids", "medtl.cohorts", "medtl.modalities", "medtl.rank", "medtl.runs", "medtl.sources",
+        "medtl.strategies", "medtl.training",
     },
     "medtl.calibrating": {"medtl.runs", "medtl.sources", "medtl.training"},
+    "medtl.aids": {"medtl.cohorts", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.training"},
     "medtl.prediction": {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.training",
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "medtl.consulting": set(),
     "medtl.consultant": {"medtl.prediction", "medtl.sources", "medtl.training"},
     "medtl.worker": {
+        "medtl.aids",
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.strategies", "medtl.training", "medtl.transferability",
     },

@@ -132,8 +132,8 @@ def work(cohort: Cohort, outline: Outline, plan: Plan, known: int = 0) -> Work:
 
 
 def training(cohort: Cohort, outline: Outline, step: Train) -> Work:
-    """One training step, the looks at the tune part included, and the second training where that is learned from. Stages below the first that trains only go forward: in
-    every epoch, or once for each of the kept views."""
+    """One training step, the looks at the tune part included, and the second training where that part is learned from.
+    Stages below the first that trains only go forward: in every epoch, or once for each of the kept views."""
     train, tune = len(cohort.split.train), len(cohort.split.tune)
     below, moving = divided(outline, step)
     epoch = Work(tune * moving, train * moving * _PASSES[step.what])

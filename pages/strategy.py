@@ -5,7 +5,6 @@ import streamlit as st
 from medtl import rank, start
 from medtl.errors import MedtlError
 from medtl.rank import Ranking
-from medtl.strategies import Recommendation
 from medtl.vocabulary import Cohort, Source
 from pages.ui import (
     augmented,
@@ -46,11 +45,11 @@ def page() -> None:
 
 def choose(cohort: Cohort, source: Source, chosen: selection.Selection) -> None:
     found = shelf.ranking(cohort)
-    advice = rank.advised(cohort, (source,), found)
     missing = what_is_missing(cohort, source)
     from_to(cohort, source, found)
-    limit = automatic_card.panel(cohort, source, advice, missing)
-    by_hand(cohort, source, chosen.strategy or advice.strategy, advice, limit, missing)
+    limit = automatic_card.panel(cohort, source, missing)
+    advice, _ = rank.strategy_for(shelf.workspace(), cohort, source, limit)
+    by_hand(cohort, source, chosen.strategy or advice, advice, limit, missing)
 
 
 def from_to(cohort: Cohort, source: Source, found: Ranking | None) -> None:
@@ -62,14 +61,14 @@ def from_to(cohort: Cohort, source: Source, found: Ranking | None) -> None:
         st.caption(f":material/sprint: {md(found.says_race)}")
 
 
-def by_hand(cohort: Cohort, source: Source, at: str, advice: Recommendation, limit: int, missing: str) -> None:
+def by_hand(cohort: Cohort, source: Source, at: str, advice: str, limit: int, missing: str) -> None:
     """The shelf, the card of the one that is picked, and its own Start."""
     ids = [row.id for row in strategy_table.usable(cohort, source)]
     if not ids:
         raise MedtlError("No strategy can be used with this source and cohort.", "Pick another source.")
     at = at if at in ids else ids[0]
     show.section("Choose yourself")
-    strategy_table.pick(cohort, source, at, advice.strategy, limit)
+    strategy_table.pick(cohort, source, at, advice, limit)
     left, right = st.columns([3, 2], gap="large")
     with left:
         strategy_table.choose_by_name(cohort, source, at)

@@ -3,32 +3,30 @@
 What is tried and in which order the engine decides; here it is only said.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
-from medtl import automatic
-from medtl.strategies import Recommendation
-from medtl.strategies.recommend import promising
+from medtl import automatic, rank
 from medtl.training import cost
 from medtl.vocabulary import Cohort, Source
 from pages.ui import budget, cards, selection, shelf
 from pages.ui.escape import md
 
 SCRATCH = "from-scratch"
-Tried = Mapping[str, Mapping[str, Any]]  # strategy id -> its settings
 
 
-def panel(cohort: Cohort, source: Source, advice: Recommendation, missing: str) -> int:
+def panel(cohort: Cohort, source: Source, missing: str) -> int:
     """Answers the time budget in seconds, 0 for none: it holds for what is picked by hand, too."""
     with st.container(border=True):
-        st.markdown(f":material/lightbulb: **{md(shelf.strategy_title(advice.strategy))}.** {md(advice.says_strategy)}")
+        advice = st.container()
         st.caption("Automatic begins with the quickest, and sees by itself whether more is worth its time:")
         steps = st.container()
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             button = st.container(width="content")
             limit = budget.ask()
+        strategy, says = rank.strategy_for(shelf.workspace(), cohort, source, limit)
+        advice.markdown(f":material/lightbulb: **{md(shelf.strategy_title(strategy))}.** {md(says)}")
         with steps:
             seconds = _steps(cohort, source, limit)
         with button:
@@ -40,9 +38,9 @@ def panel(cohort: Cohort, source: Source, advice: Recommendation, missing: str) 
 
 def _steps(cohort: Cohort, source: Source, limit: int) -> float:
     """Says them; answers how long they take together."""
-    more: Tried = dict(promising(cohort, source, limit))
+    more = [id for id in rank.tried(shelf.workspace(), cohort, source, limit) if id != automatic.PROBE]
     probe = cards.seconds(cohort.id, source.id, automatic.PROBE) or 0.0
-    rest = sum(cards.seconds(cohort.id, source.id, id, settings) or 0.0 for id, settings in more.items())
+    rest = sum(cards.seconds(cohort.id, source.id, id) or 0.0 for id in more)
     whole = probe + rest
     for column, (title, says) in zip(st.columns(3, gap="medium"), _said(more, probe, rest), strict=True):
         column.markdown(f"**{title}**  \n{md(says)}")
@@ -53,7 +51,7 @@ def _steps(cohort: Cohort, source: Source, limit: int) -> float:
     return min(whole, limit) if limit else whole
 
 
-def _said(more: Tried, probe: float, rest: float) -> tuple[tuple[str, str], ...]:
+def _said(more: Sequence[str], probe: float, rest: float) -> tuple[tuple[str, str], ...]:
     names = " and ".join(f"“{shelf.strategy_title(id)}”" for id in more)
     few = {1: "One more", 2: "The two most promising"}.get(len(more), "Nothing more")
     return (

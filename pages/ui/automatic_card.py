@@ -42,7 +42,8 @@ def _steps(cohort: Cohort, source: Source, limit: int) -> float:
     probe = cards.seconds(cohort.id, source.id, automatic.PROBE) or 0.0
     rest = sum(cards.seconds(cohort.id, source.id, id) or 0.0 for id in more)
     whole = probe + rest
-    for column, (title, says) in zip(st.columns(3, gap="medium"), _said(more, probe, rest), strict=True):
+    why = _nothing_more(cohort, source, limit) if not more else ""
+    for column, (title, says) in zip(st.columns(3, gap="medium"), _said(more, probe, rest, why), strict=True):
         column.markdown(f"**{title}**  \n{md(says)}")
     scratch = cards.seconds(cohort.id, source.id, SCRATCH) or 0.0
     if limit and whole + scratch <= limit:
@@ -51,14 +52,21 @@ def _steps(cohort: Cohort, source: Source, limit: int) -> float:
     return min(whole, limit) if limit else whole
 
 
-def _said(more: Sequence[str], probe: float, rest: float) -> tuple[tuple[str, str], ...]:
+def _nothing_more(cohort: Cohort, source: Source, limit: int) -> str:
+    """Why the probe stays alone."""
+    if len(rank.tried(shelf.workspace(), cohort, source)) > 1:
+        return f"What else is promising takes longer than {budget.says(limit)} here."
+    return "What else is promising cannot be used here, or takes longer than an hour."
+
+
+def _said(more: Sequence[str], probe: float, rest: float, why: str) -> tuple[tuple[str, str], ...]:
     names = " and ".join(f"“{shelf.strategy_title(id)}”" for id in more)
     few = {1: "One more", 2: "The two most promising"}.get(len(more), "Nothing more")
     return (
         ("1 · Probe first", f"Only the last layer is trained: a first result on the screen in {cost.in_words(probe)}."),
         (
             f"2 · {few}",
-            f"{names}, on the same split ({cost.in_words(rest)})." if more else "No other strategy can be used here.",
+            f"{names}, on the same split ({cost.in_words(rest)})." if more else why,
         ),
         ("3 · Keep the best", "The tune part decides, the test part has no say. What else was tried stays to compare."),
     )

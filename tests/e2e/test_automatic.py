@@ -1,25 +1,35 @@
 """Automatic in a real browser: one click on Strategy, a first result, the chosen one, and all of them on Compare."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from medtl import automatic
-from medtl.cohorts import library as cohorts
 from medtl.runs import store
 from medtl.workspace import Workspace
+from tests.builders import add_source
+from tests.e2e.conftest import App, chromium, settle, shoot
+from tests.e2e.test_pages import grave
+from tests.pages.conftest import make_cohort
 
-from .conftest import App, settle, shoot
-from .test_pages import grave
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """A workspace of its own with a source so small that three trainings take a minute."""
+    chromium()
+    app = App(Workspace(tmp_path_factory.mktemp("automatic") / "home").ensure().home)
+    yield app
+    app.stop()
 
 
-def test_from_strategy_to_compare_without_a_number(app: App, tab: Callable[..., Any]) -> None:
+def test_from_strategy_to_compare_without_a_number(app: App, tab: Callable[..., Any], tmp_path: Path) -> None:
     ws = Workspace(app.home)
-    cohort = next(one.id for one in cohorts.cohorts(ws) if one.synthetic and one.parent is None)
+    cohort, source = make_cohort(ws, tmp_path / "brought").id, add_source(ws, tmp_path / "source")
     page = tab()
-    page.goto(f"{app.url}/strategy?cohort={cohort}&source=medical-mix")
-    settle(page)
-    page.get_by_text("1 min", exact=True).click()
+    page.goto(f"{app.url}/strategy?cohort={cohort}&source={source}")
     settle(page)
     shoot(page, "automatic-1-strategy")
     page.get_by_role("button", name=re.compile("Start Automatic")).click()

@@ -71,6 +71,18 @@ def test_a_time_budget_is_handed_on_and_marks_what_will_not_fit(
     assert begun[-1][2]["budget"] == 60
 
 
+def test_where_nothing_more_fits_automatic_says_so(
+    cohort: Cohort, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = {0: ("linear-probe", "full"), 60: ("linear-probe",)}
+    monkeypatch.setattr("medtl.rank.tried", lambda ws, cohort, source, budget=0: tried[budget])
+    at = open_page("strategy", cohort=cohort.id, source=SOURCE)
+    assert "2 · One more" in words_on(at)
+    at.segmented_control(key="budget").set_value(60).run()
+    healthy(at)
+    assert "What else is promising takes longer than 1 min here." in words_on(at)
+
+
 def test_with_others_it_starts_one_group_with_the_settings_that_suit_each(
     cohort: Cohort, open_page: Open, begun: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

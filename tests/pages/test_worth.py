@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from medtl import start
+from medtl.runs import store
 from medtl.vocabulary import Cohort
 from medtl.workspace import Workspace
+from pages.ui import worth
 from tests.pages.conftest import amend_result, healthy, words_on
 
 Open = Callable[..., AppTest]
@@ -100,3 +103,20 @@ def test_what_is_missing_breaks_nothing(
 ) -> None:
     amend_result(ws, run, **facts)
     healthy(open_page("trust", run=run))
+
+
+def test_cross_validation_is_asked_for_with_its_time_and_said_while_it_goes_on(
+    ws: Workspace, run: str, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+    monkeypatch.setattr(start, "cross_validate", lambda ws, run, repeats: asked.append((run, repeats)))
+    at = open_page("trust", run=run)
+    button = next(b for b in at.button if b.label.startswith("Cross-validate"))
+    assert "about" in button.label
+    button.click().run()
+    assert asked == [(run, worth.REPEATS)]
+    store.requeue(ws.run(run))
+    at = open_page("trust", run=run)
+    healthy(at)
+    assert "More is being worked out" in words_on(at)
+    assert not any(b.label.startswith("Cross-validate") for b in at.button)

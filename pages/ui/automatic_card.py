@@ -32,7 +32,7 @@ def panel(cohort: Cohort, source: Source, missing: str) -> int:
         with button:
             _start(cohort, source, limit, seconds, missing)
         if missing:
-            st.caption(f":orange[:material/error:] {md(missing)}")
+            st.markdown(f":small[:orange[:material/error:] {md(missing)}]")
     return limit
 
 

@@ -27,7 +27,7 @@ def verdict(found: Compared) -> None:
     st.caption(f":material/flag: Reference: **{md(reference.name)}**, {md(found.reference_why)}")
     for caveat, names in _caveats(found).items():
         whose = "" if len(names) == len(found.rows) else f"**{md(', '.join(names))}:** "
-        st.caption(f":orange[:material/warning:] {whose}{md(caveat)}")
+        st.markdown(f":small[:orange[:material/warning:] {whose}{md(caveat)}]")
     with st.expander("What to keep in mind", icon=":material/info:"):
         for said in found.notes:
             st.markdown(f"- {md(said)}")

@@ -31,7 +31,7 @@ def start(cohort: Cohort, source: Source, choice: Choice, limit: int, missing: s
         help=missing or None,
     )
     if missing:
-        st.caption(f":orange[:material/error:] {md(missing)}")
+        st.markdown(f":small[:orange[:material/error:] {md(missing)}]")
     if pressed:
         run = _begin(cohort, source, choice, others, control, limit)
         shelf.forget()

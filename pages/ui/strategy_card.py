@@ -83,7 +83,7 @@ def _takes(cohort: Cohort, source: Source, id: str, settings: Mapping[str, Any],
         return
     st.markdown(f":material/schedule: {md(found.says[:1].upper() + found.says[1:])}.")
     if over := found.over(limit):
-        st.caption(f":orange[:material/timer:] {md(over)}")
+        st.markdown(f":small[:orange[:material/timer:] {md(over)}]")
 
 
 # ---- what some strategies ask for besides --------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def _asks(cohort: Cohort, asks: tuple[str, ...]) -> tuple[dict[str, str], str]:
             asked[what] = _ask(what, found)
         else:
             missing = NONE[what]
-            st.caption(f":orange[:material/error:] {md(missing)}")
+            st.markdown(f":small[:orange[:material/error:] {md(missing)}]")
     return asked, missing
 
 

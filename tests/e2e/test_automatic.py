@@ -40,7 +40,7 @@ def test_from_strategy_to_compare_without_a_number(app: App, tab: Callable[..., 
     group = re.search(r"run=([^&]+)", page.url)
     assert group, page.url
     page.get_by_text("all done").wait_for(timeout=600_000)
-    page.get_by_text("chosen", exact=True).wait_for()
+    page.get_by_text(re.compile("chosen$")).first.wait_for()
     settle(page)
     shoot(page, "automatic-2-train")
     chosen = automatic.chosen(ws, group[1])
@@ -56,7 +56,8 @@ def test_from_strategy_to_compare_without_a_number(app: App, tab: Callable[..., 
     page.wait_for_timeout(1500)
     shoot(page, "automatic-3-compare")
     assert page.get_by_text("Reference:").count() > 0
-    assert not grave(page)
+    found = grave(page)
+    assert not found, found
     assert page.locator("img:not([alt])").count() == 0
     address = page.url
     page.goto("about:blank")

@@ -320,27 +320,68 @@ def plan(ws: Workspace, options: argparse.Namespace) -> Answer:
 
 
 def train(ws: Workspace, options: argparse.Namespace) -> Answer:
-    from medtl import start
-    from medtl.runs import results
+    from medtl import automatic, start
+    from medtl.runs import results, store
 
-    settings = _settings(options.set)
-    several = len(options.strategy) > 1
-    ids = [
-        start.start(
-            ws, options.cohort, options.source, strategy, settings=_known(strategy, settings) if several else settings,
-            seed=options.seed, device=options.device, control=options.control, title=options.title,
-            **_aids(strategy, options, several),
-        )
-        for strategy in options.strategy
-    ]  # fmt: skip
+    settings, named = _settings(options.set), list(dict.fromkeys(options.strategy))
+    if "auto" in named or len(named) > 1:
+        if settings and "auto" in named:
+            raise BadInput("Settings cannot be given for strategies that are chosen automatically.", "Name a strategy.")
+        group = automatic.begin(
+            ws, options.cohort, options.source, [id for id in named if id != "auto"],
+            settings={id: _known(id, settings) for id in named}, automatic="auto" in named, seed=options.seed,
+            device=options.device, control=options.control, title=options.title,
+            aids={id: _aids(id, options, several=True) for id in named},
+        )  # fmt: skip
+        ids = [member.run for member in automatic.members(ws, group)]
+    else:
+        group = ""
+        ids = [
+            start.start(
+                ws, options.cohort, options.source, named[0], settings=settings, seed=options.seed,
+                device=options.device, control=options.control, title=options.title,
+                **_aids(named[0], options, several=False),
+            )
+        ]  # fmt: skip
+    if options.cross_validate:
+        for id in ids:
+            store.wish_cross_validation(ws.run(id), options.repeats)
+            _say(f"{id}: {_takes(start.cross_validation_takes(ws, id, options.repeats), options.repeats)}")
     if not options.detach:
-        from medtl.runs import store
-
         controls = [run.id for run in store.runs(ws) if run.control_for in ids]
         for id in [*ids, *controls]:
             _follow(ws, id)
+    choice = automatic.chosen(ws, group) if group else None
+    if choice:
+        ids.sort(key=lambda id: id != choice.run)  # the result of an automatic group first
     runs = [results.describe(ws, id) for id in ids]
-    return {"runs": runs, "exit": 2 if any(run["status"] == "failed" for run in runs) else 0}
+    said = {"chosen": choice.run, "chosen_says": choice.says} if choice else {}
+    return {"runs": runs, **said, "exit": 2 if any(run["status"] == "failed" for run in runs) else 0}
+
+
+def cross_validate(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import start
+    from medtl.runs import results
+
+    _say(_takes(start.cross_validation_takes(ws, options.run, options.repeats), options.repeats))
+    start.cross_validate(ws, options.run, options.repeats)
+    if not options.detach:
+        _follow(ws, options.run)
+    return results.describe(ws, options.run)
+
+
+def _takes(seconds: float, repeats: int) -> str:
+    from medtl.training.cost import in_words
+
+    return f"Cross-validating {repeats} {'time' if repeats == 1 else 'times'} takes {in_words(seconds)} more."
+
+
+def compare(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import comparing
+    from medtl.vocabulary import to_dict
+
+    answer: Answer = to_dict(comparing.compare(ws, options.run))
+    return answer
 
 
 def runs(ws: Workspace, options: argparse.Namespace) -> Answer:

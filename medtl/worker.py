@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from medtl.evaluation.evaluation import Evaluation
     from medtl.explanation.neighbours import Neighbours
+    from medtl.sources.network import Network
     from medtl.training.examples import Fitted
 
 log = logging.getLogger("medtl.worker")
@@ -120,6 +122,7 @@ class _Story:
         self.listener = _Listener(folder)
         self.seconds: dict[str, float] = {}
         self.began = time.monotonic()
+        self._seen_by_frozen: np.ndarray | None = None
 
     def tell(self) -> int:
         from medtl.training.machine import share_the_cores
@@ -137,6 +140,8 @@ class _Story:
             self.folder, "started", device=self.device.name, cores=self._cores(), versions=dict(self.recipe.versions)
         )
         self.began = time.monotonic()
+        if (self.folder / store.RESULT).is_dir():  # it was launched again for what is worked out after the result
+            return self._go_further()
         try:
             self._read()
             fitted = self._fit()
@@ -158,6 +163,7 @@ class _Story:
             events.append(
                 self.folder, "finished", seconds=round(self.seconds["total"], 2), peak_memory_mb=_peak_memory_mb()
             )
+            self._further()
         return 0
 
     # ---- read --------------------------------------------------------------------------------------------------------
@@ -166,7 +172,7 @@ class _Story:
         import numpy as np
 
         from medtl.cohorts import library as cohorts
-        from medtl.modalities.image import ImageInputs, keys
+        from medtl.modalities.image import ImageInputs, keys, together
         from medtl.sources import cards
         from medtl.sources import library as sources
         from medtl.training.examples import Examples
@@ -186,6 +192,8 @@ class _Story:
         self.cohort: Cohort = cohort
         self.source: Source = cards.keep_graph(source, self.folder)
         inputs = ImageInputs(self.workspace.cohort(cohort.id), cohort, source.input)
+        patients = [case.patient for case in cohort.cases]
+        self.patients = np.array(patients, dtype=object) if any(p is not None for p in patients) else None
         self.examples = Examples(
             inputs=inputs,
             labels=np.array([index[case.label] for case in cohort.cases], dtype=np.int64),
@@ -194,11 +202,10 @@ class _Story:
             test=np.flatnonzero(parts == "test"),
             keys=keys(inputs.pixels, cohort),
             classes=len(cohort.classes),
+            groups=together(inputs.pixels, cohort),
             tasks=np.unique([task_of(label) for label in cohort.classes], return_inverse=True)[1],
         )
         self._read_aids()
-        patients = [case.patient for case in cohort.cases]
-        self.patients = np.array(patients, dtype=object) if any(p is not None for p in patients) else None
         self.listener.phase("read", "Reading the cohort", 1, 1)
         self.seconds["read"] = time.monotonic() - began
 
@@ -219,29 +226,22 @@ class _Story:
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
     def _fit(self) -> "Fitted":
+        began = time.monotonic()
+        self._prepare()
+        network = self._fresh()
+        self.seconds["read"] += time.monotonic() - began
+        return self.engine.carry_out(network, self.plan)
+
+    def _prepare(self) -> None:
+        """The plan, and the engine that carries it out."""
         from medtl import strategies
-        from medtl.sources.weights import load_network
         from medtl.training.checkpoint import Checkpoint
-        from medtl.training.device import seed_everything
         from medtl.training.features import FeatureCache
         from medtl.training.fit import Engine
 
-        began = time.monotonic()
         strategy = strategies.make(self.recipe.strategy, self.recipe.settings)
         self.plan = strategy.plan(self.source.outline, self.examples.classes)
-        seed_everything(self.recipe.seed)
-
-        def fetching(done: int, total: int) -> None:
-            self.listener.phase("read", f"Fetching {self.source.title}", done, total or done + 1)
-
         self.forgets_source = strategy.forgets_source
-        if strategy.forgets_source:  # only the architecture is needed: nothing is fetched
-            from medtl.sources.architectures import build_for
-
-            network = build_for(self.source, self.examples.classes)
-        else:
-            network = load_network(self.source, self.workspace.weights, self.examples.classes, fetching)
-        self.seconds["read"] += time.monotonic() - began
         self.cache = FeatureCache(self.workspace.features, self.source.sha256, self.source.input)
         self.engine = Engine(
             self.examples,
@@ -252,7 +252,43 @@ class _Story:
             self.cache if self.source.sha256 else None,
             Checkpoint(self.folder / "checkpoint"),
         )
-        return self.engine.carry_out(network, self.plan)
+
+    def _fresh(self) -> "Network":
+        """The network as the plan begins with it: the source, or its architecture alone."""
+        from medtl.training.device import seed_everything
+
+        seed_everything(self.recipe.seed)
+        if self.forgets_source:  # only the architecture is needed: nothing is fetched
+            from medtl.sources.architectures import build_for
+
+            return build_for(self.source, self.examples.classes)
+        return self._source_network()
+
+    def _source_network(self) -> "Network":
+        from medtl.sources.weights import load_network
+
+        def fetching(done: int, total: int) -> None:
+            self.listener.phase("read", f"Fetching {self.source.title}", done, total or done + 1)
+
+        return load_network(self.source, self.workspace.weights, self.examples.classes, fetching)
+
+    def _source_features(self) -> "np.ndarray | None":
+        """(N, D): what the frozen source sees in every case, mostly from the cache. None where a run that forgets the
+        source would have to fetch it."""
+        from medtl.training.features import cached
+        from medtl.training.inference import Eye
+
+        if self._seen_by_frozen is None and (self.source.on_disk or not self.forgets_source):
+
+            def compute(missing: "np.ndarray") -> "np.ndarray":
+                def progress(done: int, total: int) -> None:
+                    self.listener.phase("evaluate", "Looking at every image with the frozen source", done, total)
+
+                eye = Eye(self._source_network(), self.engine.spec, self.device)
+                return eye.features(self.examples.inputs.take, missing, progress)
+
+            self._seen_by_frozen = cached(self.engine.cache, self.examples.keys, compute)
+        return self._seen_by_frozen
 
     # ---- judge -------------------------------------------------------------------------------------------------------
 
@@ -269,7 +305,7 @@ class _Story:
         e, cohort = self.examples, self.cohort
         features = fitted.features
         if features is None:
-            eye = Eye(fitted.network, self.source.input, self.device)
+            eye = Eye(fitted.network, self.source.input, self.device, fitted.looks)
             everyone = np.arange(len(e.labels))
 
             def progress(done: int, total: int) -> None:
@@ -278,6 +314,8 @@ class _Story:
             features = eye.features(e.inputs.take, everyone, progress)
         self.listener.phase("evaluate", "Working out the numbers and their intervals", 0, 1)
         scores = head_scores(fitted.network.head, features)
+        if fitted.held_out is not None:  # the model in use learned from the tune part in the end
+            scores[e.tune] = fitted.held_out
         thumbnails = e.inputs.pixels.thumbnails([case.id for case in cohort.cases])  # type: ignore[attr-defined]
         control = thumbnail_scores(thumbnails, e.labels, e.train, e.tune, e.test, e.classes)
         evaluation = evaluate(
@@ -293,19 +331,58 @@ class _Story:
         )
         self.scores, self.features, self.thumbnails = scores, features, thumbnails
         self.evaluation: Evaluation = evaluation
-        self.seconds |= fitted.seconds
-        self.seconds["evaluate"] = time.monotonic() - began
         said = evaluation.as_dict()
         if self.forgets_source and said["control"]:  # the comparison stands, its reading as one of transfer does not
             for word in ("helps", "hurts"):
                 said["control"]["says"] = said["control"]["says"].replace(
                     f"the source {word} here", "no source was used in this run"
                 )
+        guards = [said["control"]] if said["control"] else []
+        guards += self._against_probe(scores, fitted)
+        self.seconds |= fitted.seconds
+        self.seconds["evaluate"] = time.monotonic() - began
         return said | {
-            "caveats": self._caveats(fitted),
+            "guards": guards,
+            "caveats": self._caveats(fitted) + [one["says"] for one in guards if one["verdict"] == "hurts"],
             "set_limit": conformal.limit(e.labels[e.tune], scores[e.tune]),
             "set_error": conformal.ERROR,
         }
+
+    def _against_probe(self, scores: "np.ndarray", fitted: "Fitted") -> list[dict[str, Any]]:
+        """The guard that is always there: the frozen source under a last layer alone, on the same test cases."""
+        import numpy as np
+
+        from medtl.evaluation.comparison import compare
+        from medtl.training.control import probe_scores
+        from medtl.training.cross_validation import keeps_trunk
+
+        e, cohort = self.examples, self.cohort
+        frozen = keeps_trunk(self.plan)
+        if frozen:
+            self._seen_by_frozen = fitted.features
+        if self.recipe.strategy == "linear-probe" or len(np.unique(e.labels[e.test])) < 2:
+            return []
+        try:
+            features = self._source_features()
+        except MedtlError as error:  # the result stands without it; why it is missing is said
+            self.listener.note(f"The last layer alone could not be tried on the frozen source: {error}")
+            return []
+        if features is None:
+            return []
+        what = "starting from nothing" if self.forgets_source else "this strategy" if frozen else "adapting the network"
+        return [
+            compare(
+                e.labels[e.test],
+                scores[e.test],
+                probe_scores(features, e.labels, e.train, e.tune, e.test, e.classes),
+                cohort.classes,
+                cohort.positive,
+                self.patients[e.test] if self.patients is not None else None,
+                name="linear-probe",
+                seed=self.recipe.seed,
+                worth=(f"{what} was worth it", f"{what} was worse than training only the last layer"),
+            )
+        ]
 
     def _caveats(self, fitted: "Fitted") -> list[str]:
         """What a reader of the numbers must know first, gravest first; each a sentence."""
@@ -358,6 +435,7 @@ class _Story:
         with whole_folder(self.folder / store.RESULT) as result:
             save_file(weights_of(fitted.network), result / cards.WEIGHTS)
             source = trained.source_of(self.recipe, self.cohort, self.source, self.plan, self.evaluation, result)
+            source = replace(source, looks=fitted.looks.times, looks_like=fitted.looks.kind)
             cards.write(result, source, trained.recipe_in_words(self.recipe))
             self._neighbours().save(result)
             self._traces(result)
@@ -419,6 +497,37 @@ class _Story:
 
     # ---- afterwards --------------------------------------------------------------------------------------------------
 
+    def _go_further(self) -> int:
+        """A run that has its result and was launched again: only what was wished for since is done."""
+        self._read()
+        self._prepare()
+        self._further()
+        return 0
+
+    def _further(self) -> None:
+        """What nobody should wait for with the result: learning curve, cross-validation."""
+        from medtl import further
+
+        wished = store.cross_validation_wished(self.folder)
+        wanted = self.recipe.strategy != "from-scratch" or wished
+        if not wanted or store.stop_requested(self.folder):
+            return
+        try:
+            features = None if self.forgets_source else self._source_features()
+        except MedtlError as error:
+            self.listener.note(f"The frozen source could not be asked: {error}")
+            features = None
+        parts = further.Parts(
+            self.folder, self.recipe, self.cohort, self.examples, self.patients, self.plan, self.engine, features,
+            self._fresh, self.listener,
+        )  # fmt: skip
+        further.quickly(parts)
+        if wished:
+            events.append(self.folder, "resumed", says="Cross-validating")
+            further.cross_validate(parts, wished)
+            (self.folder / store.WISH).unlink(missing_ok=True)
+            events.append(self.folder, "finished", says="Cross-validated")
+
     def _remember_speed(self, fitted: "Fitted") -> None:
         from medtl.training import cost
         from medtl.vocabulary import Train
@@ -434,14 +543,21 @@ class _Story:
             cost.remember(self.workspace, self.source.builder, done, fitted.seconds["features"])
 
     def _tell_whom_it_controls(self) -> None:
-        """Put the difference to this from-scratch run into the run it is the control of."""
+        """Put the difference to this from-scratch run into the run it is the control of, and into those of its group:
+        the same network, split and seed, so that one control serves all."""
+        controlled = store.folder(self.workspace, self.recipe.control_for)
+        group = store.recipe(controlled).group
+        together = [one.run for one in store.recipes(self.workspace) if group and one.group == group]
+        for run in dict.fromkeys([self.recipe.control_for, *together]):
+            other = store.folder(self.workspace, run)
+            if (other / store.RESULT).is_dir():
+                self._tell(other)
+
+    def _tell(self, other: Path) -> None:
         import numpy as np
 
         from medtl.evaluation.comparison import compare
 
-        other = store.folder(self.workspace, self.recipe.control_for)
-        if not (other / store.RESULT).is_dir():
-            return
         theirs = {row.case: row for row in results.predictions(other) if row.part == "test"}
         e, cohort = self.examples, self.cohort
         rows = [theirs.get(cohort.cases[i].id) for i in e.test]

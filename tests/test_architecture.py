@@ -31,7 +31,15 @@ MAY_IMPORT = {
         "medtl.training", "medtl.transferability",
     },
     "medtl.aids": {"medtl.cohorts", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.training"},
-    "medtl.start": {"medtl.aids", "medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies"},
+    "medtl.start": {
+        "medtl.aids", "medtl.automatic", "medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources",
+        "medtl.strategies", "medtl.training",
+    },
+    "medtl.automatic": {
+        "medtl.cohorts", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies",
+        "medtl.training",
+    },
+    "medtl.comparing": {"medtl.automatic", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.strategies"},
     "medtl.prediction": {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.training",
@@ -41,21 +49,26 @@ MAY_IMPORT = {
     "medtl.demo": {"medtl.start", "medtl.cohorts", "medtl.runs"},
     "medtl.doctor": {"medtl.start", "medtl.cohorts", "medtl.sources", "medtl.training"},
     "medtl.consulting": set(),
-    "medtl.consultant": {"medtl.prediction", "medtl.sources", "medtl.training"},
+    "medtl.augmenting": {"medtl.cohorts", "medtl.training"},
+    "medtl.consultant": {"medtl.augmenting", "medtl.prediction", "medtl.sources", "medtl.training"},
+    "medtl.further": {
+        "medtl.cohorts", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.training", "medtl.transferability",
+    },
     "medtl.worker": {
         "medtl.aids",
-        "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
-        "medtl.strategies", "medtl.training", "medtl.transferability",
+        "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.further", "medtl.modalities", "medtl.runs",
+        "medtl.sources", "medtl.strategies", "medtl.training", "medtl.transferability",
     },
     "medtl.cli": {"medtl.commands", "medtl.rank"},
     "medtl.commands": {
-        "medtl.checkup", "medtl.cohorts", "medtl.demo", "medtl.doctor", "medtl.housekeeping", "medtl.prediction",
-        "medtl.published", "medtl.rank",
+        "medtl.automatic", "medtl.checkup", "medtl.cohorts", "medtl.comparing", "medtl.demo", "medtl.doctor",
+        "medtl.housekeeping", "medtl.prediction", "medtl.published", "medtl.rank",
         "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies", "medtl.training",
     },
     "medtl.__main__": {"medtl.cli"},
     "pages": {
-        "medtl.checkup", "medtl.cohorts", "medtl.consulting", "medtl.evaluation", "medtl.explanation",
+        "medtl.automatic", "medtl.checkup", "medtl.cohorts", "medtl.comparing", "medtl.consulting",
+        "medtl.evaluation", "medtl.explanation",
         "medtl.housekeeping", "medtl.published", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
         "medtl.strategies", "medtl.training", "medtl.transferability",
     },
@@ -71,6 +84,9 @@ STARTED_BY_NAME = {
 HEAVY = ("torch", "torchvision", "sklearn", "cv2", "onnx", "onnx2torch", "keras", "timm", "torchxrayvision")
 LIGHT = (
     "medtl.start",
+    "medtl.augmenting",
+    "medtl.automatic",
+    "medtl.comparing",
     "medtl.consulting",
     "medtl.strategies",
     "medtl.sources.library",

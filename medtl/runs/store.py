@@ -1,5 +1,6 @@
 """Runs on disk: make, list, read, ask to stop, delete. Doesn't start or judge them (launch, status)."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,6 +21,7 @@ RECIPE = "recipe.json"
 STOP = "stop"
 LIFE = "worker.lock"
 RESULT = "result"
+WISH = "cross-validate"
 
 T = TypeVar("T")
 
@@ -39,6 +41,7 @@ class RunSummary:
     headline: Estimate | None
     control_for: str = ""
     message: str = ""
+    group: str = ""
 
 
 def new_id() -> str:
@@ -80,6 +83,15 @@ def runs(ws: Workspace) -> tuple[RunSummary, ...]:
     return tuple(_summary(ws.runs / id) for id in sorted(ids(ws.runs), reverse=True))
 
 
+def recipes(ws: Workspace) -> tuple[Recipe, ...]:
+    """The recipe of every run, oldest first; damaged ones are passed over."""
+    found = []
+    for id in ids(ws.runs):
+        with contextlib.suppress(MedtlError):  # it is listed, with what is wrong, by `runs`
+            found.append(recipe(ws.runs / id))
+    return tuple(found)
+
+
 def ids(runs_folder: Path) -> tuple[str, ...]:
     """Names of the run folders, oldest first; folders still being made or deleted (with a dot) are not runs."""
     if not runs_folder.is_dir():
@@ -89,8 +101,14 @@ def ids(runs_folder: Path) -> tuple[str, ...]:
 
 def delete(ws: Workspace, id: str) -> int:
     """Remove a run that nobody is carrying out; says how many bytes that gave back."""
+    from medtl.runs import status  # which reads what this module writes
+
     place = folder(ws, id)
-    with locks.held(place / LIFE, patience=0.2) as free:
+    patience = 0.2
+    if status.status(place) == "finished":  # what is still worked out beside the result is given up at once
+        request_stop(place)
+        patience = 5.0
+    with locks.held(place / LIFE, patience=patience) as free:
         if not free:
             raise NotReady("This run is still being carried out.", "Stop it first, then delete it.")
     doomed = place.with_name(f".{id}.deleted-{secrets.token_hex(4)}")
@@ -107,6 +125,21 @@ def request_stop(folder: Path) -> None:
 
 def stop_requested(folder: Path) -> bool:
     return (folder / STOP).exists()
+
+
+def wish_cross_validation(folder: Path, repeats: int) -> None:
+    """Leave the wish that the run be cross-validated; the worker does so after the result, or when launched again."""
+    write_whole(folder / WISH, json.dumps({"repeats": repeats}))
+
+
+def cross_validation_wished(folder: Path) -> int:
+    """How many repeats are wished for; 0: none."""
+    if not (folder / WISH).exists():
+        return 0
+    try:
+        return max(1, int(read_json(folder / WISH, "wish to cross-validate")["repeats"]))
+    except (KeyError, TypeError, ValueError):
+        return 1
 
 
 def requeue(folder: Path) -> None:
@@ -169,4 +202,5 @@ def _summary(place: Path) -> RunSummary:
         headline=headline,
         control_for=chosen.control_for,
         message=message,
+        group=chosen.group,
     )

@@ -1,9 +1,11 @@
 """Which source and strategy to begin with, and why, in a sentence each. Knows counts and cards, measures nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from medtl.errors import NotReady
+from medtl.strategies.suiting import suited
 from medtl.vocabulary import Case, Cohort, Source, task_of
 
 # Below this many training cases per class full fine-tuning rarely beats a well-fitted last layer (methods.md 1 and 4).
@@ -37,6 +39,20 @@ def recommend(cohort: Cohort, sources: Iterable[Source]) -> Recommendation:
         "smallest class, adapting the whole network may then be worth its time."
     )
     return Recommendation(source[0], "linear-probe", source[1], why)
+
+
+def promising(cohort: Cohort, source: Source, budget: float = 0.0) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    """The two strategies, besides the linear probe, most likely to be best here, the likelier first, with the settings
+    that differ from their defaults. `budget` in seconds; 0: none.
+
+    A first rule from published comparisons (methods.md): adapting the whole network from the fitted head, then
+    keeping the first stages. Those that cannot be used on this cohort and source are left out.
+    """
+    from medtl.strategies import make
+
+    order: tuple[tuple[str, Mapping[str, Any]], ...] = (("fine-tune", {}), ("freeze-first", {}))
+    able = [(id, {**suited(id, cohort), **settings}) for id, settings in order]
+    return tuple((id, more) for id, more in able if make(id, more).why_not(source, cohort) is None)
 
 
 def _source(cohort: Cohort, here: list[Source]) -> tuple[str, str]:

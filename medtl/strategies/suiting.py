@@ -13,6 +13,8 @@ from medtl.strategies.strategy import Setting, settings_of
 from medtl.vocabulary import Cohort, labels_of
 
 UNEVEN = 3.0  # how many times the smallest class the largest may be before classes are balanced
+MANY = 100  # cases of the smallest class from which on those of the tune part teach nothing that is not known
+ENOUGH_TO_STOP = 25  # tuning cases of the smallest class that can tell one epoch from another
 _MOST = 0.9  # share of the cases that must agree on what they are
 # Kinds of images, by DICOM's codes of modalities and, where no case has one, by words of titles and class names.
 _CODES = {
@@ -40,8 +42,11 @@ def suited(id: str, cohort: Cohort) -> Mapping[str, Any]:
     wanted = {
         "class_weights": _class_weights(cohort),
         "augmentation": _augmentation(cohort, have.get("augmentation")),
-        "epochs": _epochs(id, cohort),
+        "looks": _looks(cohort),
+        "learn_tune": "yes" if fewest(cohort) < MANY else "no",
     }
+    if id == "full":
+        wanted |= _of_full(cohort)
     return {
         name: value
         for name, value in wanted.items()
@@ -67,9 +72,25 @@ def _augmentation(cohort: Cohort, setting: Setting | None) -> str | None:
     return kind
 
 
-def _epochs(id: str, cohort: Cohort) -> int | None:
-    """The place for epochs by the size of the cohort, once a benchmark says what they should be."""
-    return None
+def _looks(cohort: Cohort) -> int:
+    """Several looks at a picture are worth most where pictures are few, and cost as many passes over all of them."""
+    cases = len(cohort.cases)
+    return 4 if cases <= 1000 else 2 if cases <= 3000 else 0
+
+
+def _of_full(cohort: Cohort) -> dict[str, Any]:
+    """Few cases want many small steps and no early stopping; with more each epoch is many steps already, and the tune
+    part can tell when to stop (docs/benchmarks.md)."""
+    train = len(cohort.split.train)
+    size = {"epochs": 20, "batch": 16} if train <= 600 else {"epochs": 10 if train <= 3000 else 5, "batch": 32}
+    return size | {"patience": 4 if fewest(cohort, "tune") >= ENOUGH_TO_STOP else 0}
+
+
+def fewest(cohort: Cohort, part: str = "train") -> int:
+    """Cases of the smallest class in this part."""
+    mine = set(getattr(cohort.split, part))
+    counts = Counter(label for case in cohort.cases if case.id in mine for label in labels_of(case))
+    return min((counts[label] for label in cohort.classes), default=0)
 
 
 def kind_of_images(cohort: Cohort) -> str | None:

@@ -533,9 +533,13 @@ class _Story:
         from medtl.vocabulary import Train
 
         outline = self.source.outline
+        trainings = [step for step in self.plan if isinstance(step, Train)]
         if fitted.train_seconds:
-            train = next(step for step in self.plan if isinstance(step, Train))
-            one_epoch = cost.work(self.cohort, outline, (_one_epoch(train),)) - len(self.cohort.cases) * outline.gflop
+            if len(trainings) > 1 or trainings[0].views:
+                return  # epochs of unlike work: they do not say how fast this network is
+            one_epoch = (
+                cost.work(self.cohort, outline, (_one_epoch(trainings[0]),)) - len(self.cohort.cases) * outline.gflop
+            )
             epochs = fitted.trained_images / max(1, len(self.examples.train))
             cost.remember(self.workspace, self.source.builder, one_epoch * epochs, fitted.train_seconds)
         elif fitted.computed_features > 50:

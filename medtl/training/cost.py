@@ -40,17 +40,23 @@ def estimate(workspace: Workspace, cohort: Cohort, source: Source, plan: Plan) -
 
 def work(cohort: Cohort, outline: Outline, plan: Plan) -> float:
     """GFLOP of a plan: every case once for the features, every epoch forward and backward through what trains."""
-    cases, train, tune = len(cohort.cases), len(cohort.split.train), len(cohort.split.tune)
-    total = cases * outline.gflop  # scoring at the end, or the features of a frozen source
-    for step in plan:
-        if isinstance(step, Train):
-            names = {rate.stage for rate in step.rates}
-            first = next((i for i, stage in enumerate(outline.stages) if stage.name in names), len(outline.stages))
-            moving = sum(stage.gflop for stage in outline.stages[first:])
-            total += step.epochs * (train * (outline.gflop + _BACKWARD * moving) + tune * outline.gflop)
-            if any(isinstance(other, Solve) for other in plan):
-                total += cases * outline.gflop
-    return total
+    trainings = [step for step in plan if isinstance(step, Train)]
+    total = len(cohort.cases) * outline.gflop  # scoring at the end, or the features of a frozen source
+    if trainings and any(isinstance(step, Solve) for step in plan):
+        total *= 2  # both
+    return total + sum(_training(cohort, outline, step) for step in trainings)
+
+
+def _training(cohort: Cohort, outline: Outline, step: Train) -> float:
+    """GFLOP of one training. What the stages before the first that trains see is worked out anew in each epoch, or of
+    kept views once; all from there on are gone through backwards, whatever of them trains."""
+    train, tune = len(cohort.split.train), len(cohort.split.tune)
+    names = {rate.stage for rate in step.rates}
+    first = next((i for i, stage in enumerate(outline.stages) if stage.name in names), len(outline.stages))
+    moving = sum(stage.gflop for stage in outline.stages[first:])
+    still = outline.gflop - moving
+    below = step.views * train + tune if step.views and first else step.epochs * (train + tune)
+    return below * still + step.epochs * (train * (1 + _BACKWARD) + tune) * moving
 
 
 def remember(workspace: Workspace, builder: str, gflop: float, seconds: float) -> None:

@@ -1,5 +1,6 @@
 """How long it will take: more work is more time, and what this computer did before counts."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,23 @@ def test_work_grows_in_step_with_the_epochs() -> None:
         one[epochs] = cost.work(cohort(), source.outline, plan)
     assert one[3] - one[2] == pytest.approx(one[2] - one[1])
     assert one[1] > 0
+
+
+def test_kept_views_cost_the_frozen_stages_once() -> None:
+    source = published()
+
+    def work(**changes: object) -> float:
+        step = make("last-stage", {"epochs": 10, "views": 2}).plan(source.outline, 2)[-1]
+        return cost.work(cohort(100), source.outline, (dataclasses.replace(step, **changes),))  # type: ignore[arg-type]
+
+    assert work() < work(views=4) < work(views=0)
+    frozen = sum(stage.gflop for stage in source.outline.stages[:-1])
+    assert work(views=4) - work() == pytest.approx(2 * 100 * frozen)
+
+
+def test_few_values_are_no_less_work(ws: Workspace) -> None:
+    assert seconds(ws, "norms") == seconds(ws, "ema") and seconds(ws, "last-stage") < seconds(ws, "norms") / 2
+    assert seconds(ws, "gradual") > seconds(ws, "last-stage")
 
 
 def test_what_was_measured_is_leaned_on(ws: Workspace) -> None:

@@ -52,7 +52,8 @@ from medtl.sources.weights import head_of, load_network  # noqa: E402 - the same
 from medtl.strategies import make  # noqa: E402 - the same
 from medtl.strategies.common import STRENGTHS  # noqa: E402 - the same
 from medtl.training import device as devices  # noqa: E402 - the same
-from medtl.training.fit import Engine, Examples  # noqa: E402 - the same
+from medtl.training.examples import Examples  # noqa: E402 - the same
+from medtl.training.fit import Engine  # noqa: E402 - the same
 from medtl.training.head import softmax, solve  # noqa: E402 - the same
 from medtl.training.inference import Eye, head_scores  # noqa: E402 - the same
 from medtl.transferability import distance, scores, statistics  # noqa: E402 - the same

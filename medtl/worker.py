@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from medtl.evaluation.evaluation import Evaluation
     from medtl.explanation.neighbours import Neighbours
-    from medtl.training.fit import Fitted
+    from medtl.training.examples import Fitted
 
 log = logging.getLogger("medtl.worker")
 EVENTS_PER_SECOND = 4
@@ -127,7 +127,7 @@ class _Story:
         share_the_cores()
         # Imported only now: a run that waits for its turn should not take the memory of one that computes.
         from medtl.training import device as devices
-        from medtl.training.fit import Stopped
+        from medtl.training.examples import Stopped
 
         devices.prepare_process()
         self.device = devices.choose(self.recipe.device)
@@ -169,7 +169,7 @@ class _Story:
         from medtl.modalities.image import ImageInputs, keys
         from medtl.sources import cards
         from medtl.sources import library as sources
-        from medtl.training.fit import Examples
+        from medtl.training.examples import Examples
 
         began = time.monotonic()
         self.listener.phase("read", "Reading the cohort", 0, 1)

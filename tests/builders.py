@@ -24,7 +24,8 @@ from medtl.cohorts import library as cohorts
 from medtl.runs import events, store
 from medtl.sources.network import Network, Stage
 from medtl.training.device import Device
-from medtl.training.fit import Engine, Examples
+from medtl.training.examples import Examples
+from medtl.training.fit import Engine
 from medtl.vocabulary import Card, Case, Cohort, InputSpec, Outline, Source, Split
 from medtl.workspace import Workspace
 

@@ -507,8 +507,9 @@ class Measuring:
         import numpy as np
 
         from medtl.training.checkpoint import Checkpoint
+        from medtl.training.examples import Examples, Listener
         from medtl.training.features import FeatureCache
-        from medtl.training.fit import Engine, Examples, Listener
+        from medtl.training.fit import Engine
 
         both = np.concatenate([self.rows, tune])
         renumbered = np.searchsorted(self.present, self.labels[both])

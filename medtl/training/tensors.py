@@ -14,14 +14,15 @@ from torch.nn import functional
 from medtl.vocabulary import InputSpec
 
 
-def to_input(pixels: np.ndarray, spec: InputSpec, device: torch.device) -> Tensor:
+def to_input(pixels: np.ndarray | Tensor, spec: InputSpec, device: torch.device) -> Tensor:
     """(B, 1 or 3, S, S) uint8 -> (B, spec.channels, S, S) float32, normalised as the source wants, channels-last."""
     return normalise(to_unit(pixels, spec, device), spec)
 
 
-def to_unit(pixels: np.ndarray, spec: InputSpec, device: torch.device) -> Tensor:
+def to_unit(pixels: np.ndarray | Tensor, spec: InputSpec, device: torch.device) -> Tensor:
     """(B, 1 or 3, S, S) uint8 -> (B, spec.channels, S, S) float32 in [0, 1]; grey is repeated for colour."""
-    x = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).float().div_(255)
+    x = pixels if isinstance(pixels, Tensor) else torch.from_numpy(np.ascontiguousarray(pixels))
+    x = x.to(device).float().div_(255)
     if x.shape[1] == 1 and spec.channels == 3:
         x = x.expand(-1, 3, -1, -1)
     elif x.shape[1] == 3 and spec.channels == 1:

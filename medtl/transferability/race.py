@@ -18,7 +18,8 @@ from medtl.vocabulary import Plan
 if TYPE_CHECKING:  # anybody may ask what a race costs without loading torch
     from medtl.sources.network import Network
     from medtl.training.checkpoint import Checkpoint
-    from medtl.training.fit import Engine, Listener
+    from medtl.training.examples import Listener
+    from medtl.training.fit import Engine
 
 ROUNDS = (1, 2, 4)  # epochs after which the worse ones drop out
 ENTRANTS = 3

@@ -14,12 +14,14 @@ from torch.nn import functional
 from medtl.errors import MedtlError
 from medtl.sources.network import Network
 from medtl.strategies import make
-from medtl.training import fit
 from medtl.training.checkpoint import Checkpoint
+from medtl.training.descent import Descent, Setting
+from medtl.training.examples import Examples, Fitted, Stopped, Unlabelled
 from medtl.training.features import FeatureCache
-from medtl.training.fit import Fitted, Stopped
-from medtl.training.inference import Eye
-from medtl.vocabulary import Blend, NewHead, Plan, Rate, Solve, Train
+from medtl.training.head import log_loss
+from medtl.training.inference import Eye, head_scores
+from medtl.training.views import Live
+from medtl.vocabulary import Blend, NewHead, Penalty, Plan, PseudoLabel, Rate, Solve, Train
 from tests.builders import CPU, PICTURES, Heard, easy_examples, engine, image_network, same_state, state_of
 
 HEAD = NewHead("Put a new head on.")
@@ -32,6 +34,11 @@ def train(epochs: int = 4, rate: float = 3e-3, **more: Any) -> Train:
     rates = tuple(Rate(name, rate) for name in ("stage 2", "stage 3", "head"))
     facts: dict[str, Any] = {"epochs": epochs, "rates": rates, "batch": 16, "augment": "mild", "patience": 99}
     return Train("Train it.", **facts | more)
+
+
+def setting(examples: Examples, heard: Heard | None = None) -> Setting:
+    """Where a training step is carried out by itself."""
+    return Setting(examples, PICTURES, CPU, 3, heard or Heard())
 
 
 def carried_out(plan: Plan, heard: Heard | None = None, **more: Any) -> tuple[Fitted, dict[str, torch.Tensor]]:
@@ -144,15 +151,15 @@ def test_the_newest_checkpoint_is_the_only_one_kept(tmp_path: Path) -> None:
 def only_so_many(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
     """A device on which no more than `most` images fit; returns the sizes that were tried."""
     tried: list[int] = []
-    forward = fit._Training._forward
+    training = Live.training
 
-    def limited(self: Any, x: torch.Tensor) -> torch.Tensor:
-        tried.append(len(x))
-        if len(x) > most:
+    def limited(self: Any, indices: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+        tried.append(len(indices))
+        if len(indices) > most:
             raise torch.OutOfMemoryError
-        return forward(self, x)
+        return training(self, indices, generator)
 
-    monkeypatch.setattr(fit._Training, "_forward", limited)
+    monkeypatch.setattr(Live, "training", limited)
     return tried
 
 
@@ -174,7 +181,7 @@ def test_the_gradient_does_not_depend_on_the_chunk() -> None:
     def gradient(chunk: int) -> list[torch.Tensor]:
         network = image_network()
         step = train(1, augment="none")
-        training = fit._Training(engine(easy_examples()), network, step, 0)
+        training = Descent(setting(easy_examples()), network, step, 0, {})
         training.chunk = chunk
         training._batch(np.arange(13), torch.Generator())
         return [p.grad.clone() for p in network.parameters() if p.grad is not None]
@@ -197,7 +204,7 @@ def test_not_even_one_image_fits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def not_a_number_from(monkeypatch: pytest.MonkeyPatch, epoch: int, steps: int) -> None:
     """The loss of the second step of `epoch` is not a number."""
-    chunk = fit._Training._chunk
+    chunk = Descent._chunk
     calls = {"n": 0}
 
     def spoiled(self: Any, indices: np.ndarray, whole: int, generator: torch.Generator) -> float:
@@ -205,7 +212,7 @@ def not_a_number_from(monkeypatch: pytest.MonkeyPatch, epoch: int, steps: int) -
         calls["n"] += 1
         return math.nan if calls["n"] > (epoch - 1) * steps + 2 else loss
 
-    monkeypatch.setattr(fit._Training, "_chunk", spoiled)
+    monkeypatch.setattr(Descent, "_chunk", spoiled)
 
 
 def test_a_loss_that_is_no_number_ends_training_and_the_best_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,10 +320,10 @@ def test_balanced_sampling_shows_each_class_equally_often() -> None:
     examples = easy_examples(n=400)
     rare = examples.labels[examples.train] == 1
     few = np.concatenate([examples.train[~rare], examples.train[rare][:12]])
-    examples = fit.Examples(**{**vars(examples), "train": few})
+    examples = Examples(**{**vars(examples), "train": few})
 
     def shown(balanced: bool) -> float:
-        training = fit._Training(engine(examples), image_network(), train(1, balanced=balanced), 0)
+        training = Descent(setting(examples), image_network(), train(1, balanced=balanced), 0, {})
         orders = [training._order(torch.Generator().manual_seed(n)) for n in range(20)]
         assert all(len(order) == len(few) and set(order) <= set(few) for order in orders)
         return float(np.mean([examples.labels[order].mean() for order in orders]))
@@ -326,14 +333,14 @@ def test_balanced_sampling_shows_each_class_equally_often() -> None:
 
 
 def test_unbalanced_order_shows_every_case_once() -> None:
-    training = fit._Training(engine(easy_examples()), image_network(), train(1), 0)
+    training = Descent(setting(easy_examples()), image_network(), train(1), 0, {})
     order = training._order(torch.Generator().manual_seed(0))
     assert sorted(order) == sorted(easy_examples().train)
 
 
 def test_the_rate_rises_then_falls_and_each_group_keeps_its_share() -> None:
     step = Train("Train.", 4, (Rate("stage 3", 1e-3), Rate("head", 1e-2)), warmup=0.25)
-    training = fit._Training(engine(easy_examples()), image_network(), step, 0)
+    training = Descent(setting(easy_examples()), image_network(), step, 0, {})
     seen = []
     for at in range(40):
         training._set_rate(at, 40)
@@ -451,3 +458,180 @@ def test_a_blend_lies_on_the_line_between_source_and_what_was_learned(share: flo
             assert torch.allclose(value, wanted, atol=1e-6), key
     fresh = Eye(blended, PICTURES, CPU).features(easy_examples().inputs.take, np.arange(96))
     assert fitted.features is not None and np.allclose(fitted.features, fresh, atol=1e-5)
+
+
+# ---- what only some plans ask for -----------------------------------------------------------------------------------
+
+
+def test_kept_views_cost_one_look_at_each_picture_and_learn_as_well() -> None:
+    examples, heard = easy_examples(), Heard()
+    step = train(6, augment="none", views=2)
+    fitted, _ = carried_out((HEAD, step), heard, examples=examples)
+    assert examples.inputs.taken == len(examples.train) + len(examples.tune)  # type: ignore[attr-defined]
+    assert not fitted.stopped and heard.epochs[-1]["tune_auroc"] > 0.9
+    live = Heard()
+    carried_out((HEAD, dataclasses.replace(step, views=0)), live)
+    for one, other in zip(heard.epochs, live.epochs, strict=True):  # float16 is all that differs
+        assert one["tune_loss"] == pytest.approx(other["tune_loss"], abs=0.02)
+
+
+def test_no_room_for_views_is_said_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medtl.training.descent.room_for", lambda size: False)
+    heard = Heard()
+    fitted, _ = carried_out((HEAD, train(2, views=2)), heard)
+    assert not fitted.stopped and len(heard.epochs) == 2
+    assert any("no room" in note for note in heard.notes)
+
+
+def test_the_running_mean_is_what_is_kept() -> None:
+    """With a memory near 1 the mean hardly leaves the first steps; the weights themselves do."""
+    plain = carried_out((HEAD, SOLVE, train(5, rate=1e-2, augment="none")))[1]
+    mean = carried_out((HEAD, SOLVE, train(5, rate=1e-2, augment="none", ema=0.999)))[1]
+    begun = state_of(image_network().trunk)
+
+    def away(state: dict[str, torch.Tensor]) -> float:
+        return sum(float((state[f"trunk.{key}"] - value).norm()) for key, value in begun.items() if "weight" in key)
+
+    assert 0 < away(mean) < away(plain)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"ema": 0.9}, {"what": "low-rank", "rank": 2}, {"by_gradient": True}, {"views": 2}, {"what": "norms"}],
+    ids=str,
+)
+def test_whatever_the_step_it_resumes_to_the_same_weights(changes: dict[str, Any], tmp_path: Path) -> None:
+    plan: Plan = (HEAD, WEAK, train(4, **changes))
+    _, wanted = carried_out(plan)
+    killed_run(tmp_path / "checkpoint", plan)
+    torch.manual_seed(99)
+    heard = Heard()
+    _, got = carried_out(plan, heard, checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    assert same_state(wanted, got) and [e["epoch"] for e in heard.epochs] == [3, 4]
+
+
+def test_a_plan_of_several_trainings_resumes_in_the_one_it_was_in(tmp_path: Path) -> None:
+    last = train(2, rates=(Rate("stage 3", 3e-3), Rate("head", 3e-3)))
+    plan: Plan = (HEAD, WEAK, last, train(3))
+    _, wanted = carried_out(plan)
+
+    def kill(epoch: int) -> None:
+        heard_so_far.append(epoch)
+        if len(heard_so_far) == 4:  # the second epoch of the second training
+            raise Killed
+
+    heard_so_far: list[int] = []
+    with pytest.raises(Killed):
+        carried_out(plan, Heard(after_epoch=kill), checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    heard = Heard()
+    _, got = carried_out(plan, heard, checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    assert same_state(wanted, got)
+    assert [(e["plan_step"], e["epoch"]) for e in heard.epochs] == [(3, 3)]
+
+
+def test_a_rate_by_gradient_is_largest_where_the_gradient_is() -> None:
+    step = Train("Train.", 1, tuple(Rate(f"stage {n}", 1e-3) for n in range(4)), batch=16, by_gradient=True)
+    training = Descent(setting(easy_examples()), image_network(), step, 0, {})
+    training._set_rate(0, 1)
+    full = training.optimiser.param_groups[0]["lr"]
+    training._batch(easy_examples().train[:16], torch.Generator())
+    rates = [group["lr"] for group in training.optimiser.param_groups]
+    shares = []
+    for group in training.optimiser.param_groups:
+        weights = torch.stack([p.detach().norm() for p in group["params"]]).norm()
+        shares.append(float(torch.stack([p.grad.norm() for p in group["params"]]).norm() / weights))
+    assert max(rates) == pytest.approx(full) and np.argmax(rates) == np.argmax(shares)
+    assert np.argsort(rates).tolist() == np.argsort(shares).tolist()
+
+
+def test_a_penalty_to_the_source_holds_the_weights_near_it() -> None:
+    begun = state_of(image_network().trunk)
+
+    def away(strength: float) -> float:
+        penalties = (Penalty("l2-sp", strength),) if strength else ()
+        plan = (HEAD, train(4, rate=1e-2, augment="none", penalties=penalties))
+        trunk = carried_out(plan)[0].network.trunk.state_dict()
+        return sum(float((trunk[key] - value).norm()) for key, value in begun.items() if key.endswith("0.weight"))
+
+    assert away(10.0) < away(0.0) / 2
+
+
+# ---- the best mix ---------------------------------------------------------------------------------------------------
+
+
+def test_of_mixes_the_best_on_the_tune_part_is_kept() -> None:
+    plan = (HEAD, WEAK, train(4))
+    learned, head_only = carried_out(plan)[1], carried_out((HEAD, WEAK))[1]
+    heard = Heard()
+    got = carried_out((*plan, Blend("Mix.", shares=(0.0, 0.5, 1.0))), heard)[1]
+    (note,) = [note for note in heard.notes if "mixed with the source" in note]
+    share = float(note.split(" %")[0].split()[-1]) / 100
+    for key, value in got.items():
+        if key.startswith("trunk.") and value.is_floating_point():  # the head is divided by a temperature besides
+            wanted = (1 - share) * head_only[key] + share * learned[key]
+            assert torch.allclose(value, wanted, atol=1e-5), key
+
+
+def test_nothing_learned_leaves_nothing_to_mix() -> None:
+    plan = (HEAD, SOLVE, train(2, rate=1e-12, augment="none"))
+    assert same_state(carried_out(plan)[1], carried_out((*plan, Blend("Mix.", shares=(0.0, 0.5, 1.0))))[1])
+
+
+# ---- time -----------------------------------------------------------------------------------------------------------
+
+
+def test_when_the_time_is_used_up_the_best_so_far_is_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"now": 0.0}
+    monkeypatch.setattr("medtl.training.descent.time.monotonic", lambda: clock["now"])
+
+    def tick(epoch: int) -> None:
+        clock["now"] += 10
+
+    heard = Heard(after_epoch=tick)
+    fitted, _ = carried_out((HEAD, train(9)), heard, deadline=25.0)
+    assert len(heard.epochs) == 3 and not fitted.stopped and fitted.out_of_time
+    assert "time you gave was used up" in fitted.outcome and fitted.outcome in heard.notes
+
+
+def test_no_time_at_all_keeps_the_fitted_head_and_says_so() -> None:
+    fitted, got = carried_out((HEAD, SOLVE, train(9)), deadline=0.0)
+    assert not fitted.stopped and "last layer as fitted" in fitted.outcome
+    assert same_state(got, carried_out((HEAD, SOLVE))[1])
+
+
+def test_no_time_and_nothing_learned_is_an_error_with_advice() -> None:
+    with pytest.raises(MedtlError) as error:
+        carried_out((HEAD, train(9)), deadline=0.0)
+    assert "time" in error.value.message and "more time" in error.value.advice
+
+
+# ---- unlabelled images ----------------------------------------------------------------------------------------------
+
+
+def with_unlabelled(n: int = 60, seed: int = 5) -> Examples:
+    more = easy_examples(n=n, seed=seed)
+    few = easy_examples()
+    return dataclasses.replace(few, train=few.train[:6], unlabelled=Unlabelled(more.inputs, more.keys))
+
+
+GUESS = PseudoLabel("Learn from the others.", sure=0.6, strengths=SOLVE.strengths)
+
+
+def test_learning_from_unlabelled_images_is_never_worse_on_the_tune_part() -> None:
+    def loss(fitted: Fitted, examples: Examples) -> float:
+        features = Eye(fitted.network, PICTURES, CPU).features(examples.inputs.take, examples.tune)
+        return log_loss(head_scores(fitted.network.head, features), examples.labels[examples.tune])
+
+    for seed in range(4):
+        examples, heard = with_unlabelled(seed=seed), Heard()
+        before = loss(carried_out((HEAD, SOLVE), examples=examples)[0], examples)
+        after = loss(carried_out((HEAD, SOLVE, GUESS), heard, examples=examples)[0], examples)
+        assert after <= before + 1e-9
+        assert any("60 unlabelled images" in note for note in heard.notes)
+
+
+def test_without_sure_answers_nothing_is_learned_from_them() -> None:
+    heard, never = Heard(), dataclasses.replace(GUESS, sure=1.1)
+    _, got = carried_out((HEAD, SOLVE, never), heard, examples=with_unlabelled())
+    assert same_state(got, carried_out((HEAD, SOLVE), examples=with_unlabelled())[1])
+    assert any("0 of 60" in note and "no part" in note for note in heard.notes)

@@ -7,7 +7,8 @@ import pytest
 from medtl.sources.network import Network, reinitialise
 from medtl.strategies import make
 from medtl.training.checkpoint import Checkpoint
-from medtl.training.fit import Engine, Listener
+from medtl.training.examples import Listener
+from medtl.training.fit import Engine
 from medtl.transferability import race
 from tests.builders import CPU, PICTURES, Heard, easy_examples, engine, image_network
 

@@ -19,6 +19,7 @@ WEIGHTS = "weights.safetensors"
 CARD = "card.toml"
 # What a source keeps of the images it learned from, beside its card (written by `medtl.transferability`).
 TRACES = ("statistics.npz", "seen.npz")
+_COUNTED = ("norms", "biases", "low_rank")  # of a stage; left out where nobody counted
 GRAPHS = {"onnx": "model.onnx", "keras": "model.keras"}  # builder -> the file that holds the architecture
 
 
@@ -110,6 +111,7 @@ def write(folder: Path, source: Source, recipe: str = "") -> None:
                 f"name = {_toml(stage.name)}",
                 f"parameters = {stage.parameters}",
                 f"gflop = {_toml(float(stage.gflop))}",
+                *(f"{name} = {count}" for name in _COUNTED if (count := getattr(stage, name)) >= 0),
             ]
     write_whole(folder / CARD, "\n".join(lines) + "\n")
 
@@ -138,7 +140,13 @@ def _outline(card: dict[str, Any]) -> Outline:
     if builder in GRAPHS:
         said = card["outline"]
         stages = tuple(
-            StageOutline(str(one["name"]), int(one["parameters"]), float(one["gflop"])) for one in said["stages"]
+            StageOutline(
+                str(one["name"]),
+                int(one["parameters"]),
+                float(one["gflop"]),
+                *(int(one.get(name, -1)) for name in _COUNTED),
+            )
+            for one in said["stages"]
         )
         return Outline(stages, int(said["features"]))
     return optional.TIMM[builder].outline if builder in optional.TIMM else BUILDERS[builder].outline

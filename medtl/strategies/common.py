@@ -3,10 +3,14 @@
 from typing import Any
 
 from medtl.strategies.strategy import setting
-from medtl.vocabulary import Blend, Plan
+from medtl.vocabulary import Blend, Cohort, Loss, NewHead, Outline, Plan, Rate
 
 # Values of C for the head on cached features; on standardised features small values win on small cohorts.
 STRENGTHS = tuple(10 ** (exponent / 2) for exponent in range(-8, 3))
+
+AS_THEY_ARE, BALANCED, ADJUSTED, FOCAL = "as they are", "balanced", "logit adjustment", "focal"
+_LOSSES: dict[str, Loss] = {ADJUSTED: "logit-adjusted", FOCAL: "focal"}
+AUGMENTATIONS = ("none", "mild", "with flips", "strong", "film", "ultrasound", "microscopy")
 
 
 def epochs(default: int) -> Any:
@@ -50,17 +54,44 @@ def augment(default: str = "mild") -> Any:
     help = (
         "Small changes to each picture while training, so that little data goes further. 'mild': turned up to 10 "
         "degrees, scaled and shifted a little, brightness and contrast varied. 'with flips' also mirrors left and "
-        "right: not where the side matters. 'strong', for a source that is to serve other images later: more of all "
-        "of it, colours varied, patches left out."
+        "right: not where the side matters. 'film', for radiographs: turned less, exposure varied more, never "
+        "mirrored. 'ultrasound': depth and gain varied, hardly turned. 'microscopy', where no side is up: mirrored "
+        "and turned by quarters, stain varied. 'strong', for a source that is to serve other images later: more of "
+        "all of it, colours varied, patches left out."
     )
-    return setting(default, "Augmentation", help, choices=("none", "mild", "with flips", "strong"))
+    return setting(default, "Augmentation", help, choices=AUGMENTATIONS)
 
 
-def balance(default: str = "as they are") -> Any:
+def balance(default: str = AS_THEY_ARE) -> Any:
+    """Of strategies that fit a head without gradients."""
     help = (
         "'balanced' lets each class weigh the same however many cases it has; scores then no longer follow prevalence."
     )
-    return setting(default, "Class weights", help, choices=("as they are", "balanced"))
+    return setting(default, "Class weights", help, choices=(AS_THEY_ARE, BALANCED))
+
+
+def imbalance(default: str = AS_THEY_ARE) -> Any:
+    """Of strategies that train; what the words mean is in `losses`."""
+    help = (
+        "What is done when some classes have few cases. 'balanced' shows each class equally often; scores then no "
+        "longer follow prevalence. 'logit adjustment' (arXiv:2007.07314) asks for a wider margin for rare classes, to "
+        "the same end. 'focal' (arXiv:1708.02002) turns away from cases that are known well."
+    )
+    return setting(default, "Class weights", help, choices=(AS_THEY_ARE, BALANCED, ADJUSTED, FOCAL))
+
+
+def is_balanced(class_weights: str) -> bool:
+    """Whether a head fitted before or after training is to let each class weigh the same, to agree with it."""
+    return class_weights in (BALANCED, ADJUSTED)
+
+
+def loss_for(class_weights: str) -> Loss:
+    return _LOSSES.get(class_weights, "cross-entropy")
+
+
+def smoothing() -> Any:
+    help = "Share of every label that is spread over all classes, so that single wrong labels pull less; 0: none."
+    return setting(0.0, "Label smoothing", help, low=0.0, high=0.2)
 
 
 def batchnorm(default: str) -> Any:
@@ -69,3 +100,43 @@ def batchnorm(default: str) -> Any:
         "batches; 'adapt' lets them follow your images."
     )
     return setting(default, "Batch-norm statistics", help, choices=("keep", "adapt"))
+
+
+def views() -> Any:
+    help = (
+        "How many augmented views of each picture the stages that stay as they are look at, once; more go further, "
+        "and take as much more time and room."
+    )
+    return setting(4, "Views of each picture", help, low=1, high=16)
+
+
+# ---- parts of plans --------------------------------------------------------------------------------------------------
+
+
+def new_head(classes: int) -> NewHead:
+    return NewHead(f"Put a new last layer on the source, one output for each of your {classes} classes.")
+
+
+def slower(outline: Outline, rate: float, share: float) -> tuple[Rate, ...]:
+    """Every stage and the head; each stage nearer to the input gets `share` of the next one's rate."""
+    last = len(outline.stages) - 1
+    stages = (Rate(stage.name, rate * share ** (last - i)) for i, stage in enumerate(outline.stages))
+    return (*stages, Rate("head", rate))
+
+
+def alike(outline: Outline, rate: float) -> tuple[Rate, ...]:
+    """Every stage and the head at one rate."""
+    return slower(outline, rate, 1.0)
+
+
+# ---- what rules a strategy out ---------------------------------------------------------------------------------------
+
+KEPT_CASES = 20_000
+
+
+def too_many_to_keep(cohort: Cohort) -> str | None:
+    """Of models that carry every training case."""
+    train = len(cohort.split.train)
+    if train <= KEPT_CASES:
+        return None
+    return f"The model would carry all {train:,} training cases; it is meant for at most {KEPT_CASES:,}."

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from medtl.strategies import common
 from medtl.strategies.strategy import Strategy
-from medtl.vocabulary import Card, NewHead, Outline, Plan, Solve
+from medtl.vocabulary import Card, Outline, Plan, Solve
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class LinearProbe(Strategy):
 
     def plan(self, outline: Outline, classes: int) -> Plan:
         return (
-            NewHead(f"Put a new last layer on the source, one output for each of your {classes} classes."),
-            fit_head(self.class_weights == "balanced"),
+            common.new_head(classes),
+            fit_head(self.class_weights == common.BALANCED),
         )
 
 

@@ -17,6 +17,8 @@ from medtl.training.device import Device, seed_everything
 from medtl.training.examples import Examples, Fitted, Inputs, Listener, Stopped
 from medtl.training.features import FeatureCache, cached
 from medtl.training.head import log_loss, solve, tempered_loss
+from medtl.training.heads import Cases
+from medtl.training.heads import fit as fit_by_rule
 from medtl.training.inference import Eye, head_scores
 from medtl.vocabulary import Blend, InputSpec, NewHead, Plan, PseudoLabel, Reinitialise, Solve, Step, Train
 
@@ -110,14 +112,10 @@ class Engine:
         began = time.monotonic()
         e = self.examples
         self.listener.phase("fit", "Fitting the last layer", 0, 1)
-        head = solve(
-            features[e.train], e.labels[e.train], features[e.tune], e.labels[e.tune],
-            e.classes, step.strengths, step.balanced,
-        )  # fmt: skip
-        assert isinstance(network.head, nn.Linear)
-        with torch.no_grad():
-            network.head.weight.copy_(torch.from_numpy(head.weight))
-            network.head.bias.copy_(torch.from_numpy(head.bias))
+        cases = Cases(
+            features[e.train], e.labels[e.train], features[e.tune], e.labels[e.tune], e.classes, step.balanced
+        )
+        network.head = fit_by_rule(step.rule, cases, step.strengths).to(self.device.where)
         self.listener.phase("fit", "Fitting the last layer", 1, 1)
         fitted.seconds["fit"] += time.monotonic() - began
 

@@ -39,17 +39,28 @@ from medtl.evaluation.ranking import macro_auroc  # noqa: E402 - the same
 from medtl.sources import library  # noqa: E402 - the same
 from medtl.sources.importing import add_file  # noqa: E402 - the same
 from medtl.sources.weights import load_network  # noqa: E402 - the same
-from medtl.strategies import make  # noqa: E402 - the same
+from medtl.strategies import make, suited  # noqa: E402 - the same
 from medtl.training import device as devices  # noqa: E402 - the same
+from medtl.training.examples import Examples  # noqa: E402 - the same
 from medtl.training.features import FeatureCache  # noqa: E402 - the same
-from medtl.training.fit import Engine, Examples  # noqa: E402 - the same
+from medtl.training.fit import Engine  # noqa: E402 - the same
+from medtl.training.head import log_loss  # noqa: E402 - the same
 from medtl.training.inference import Eye, head_scores  # noqa: E402 - the same
-from medtl.vocabulary import Source  # noqa: E402 - the same
+from medtl.vocabulary import Case, Cohort, Source, Split  # noqa: E402 - the same
 from medtl.workspace import Workspace  # noqa: E402 - the same
 
 PROJECT = Path(__file__).resolve().parent.parent
 WEIGHTS = SHARED / "weights/mobilenet_v2-imagenet1k.safetensors"
 TARGETS = ("BUSI", "PBC", "Kermany")
+# What the app would call these cohorts and their classes; some settings follow the kind of image that names give away.
+TITLES = {
+    "BUSI": ("breast-ultrasound-busi-256", ("benign", "malignant", "normal")),
+    "PBC": (
+        "blood-cells-pbc-256",
+        ("basophil", "eosinophil", "erythroblast", "ig", "lymphocyte", "monocyte", "neutrophil", "platelet"),
+    ),
+    "Kermany": ("chest-xray-kermany-224", ("NORMAL", "PNEUMONIA")),
+}
 SIZES = ("5", "10", "25", "50", "all")
 DRAWS = 5
 FASTAI, ADAPT, FROZEN, SCIKIT, SCRATCH = "fastai", "adapt", "frozen", "scikit", "scratch"
@@ -86,6 +97,15 @@ class Draw:
     @property
     def both(self) -> np.ndarray:
         return np.concatenate([self.train, self.tune])
+
+    def cohort(self) -> Cohort:
+        """What a strategy's settings may follow: counts and names."""
+        title, classes = TITLES[self.of.name]
+        rows = np.concatenate([self.train, self.tune, self.of.test])
+        cases = tuple(Case(str(i), str(i), classes[self.of.labels[i]], "", str(i)) for i in rows)
+        train, tune, test = (tuple(map(str, part)) for part in (self.train, self.tune, self.of.test))
+        split = Split(train, tune, test, "drawn")
+        return Cohort("drawn", title, "image", "single-label", classes, None, cases, split)
 
 
 # ---- data -----------------------------------------------------------------------------------------------------------
@@ -150,7 +170,19 @@ class Bench:
             add_file(self.ws, WEIGHTS, "mobilenet_v2", "ImageNet MobileNetV2", card)
         return library.sources(self.ws)["imagenet-mobilenetv2"]
 
-    def scores(self, method: str, draw: Draw) -> np.ndarray:
+    def judged(self, method: str, draw: Draw) -> dict[str, float]:
+        """Macro AUROC on the test cases; of a strategy also how it answers the tune part, by which one is chosen."""
+        labels = draw.of.labels
+        if method in PEERS:
+            return {"auroc": macro_auroc(labels[draw.of.test], self._peer(method, draw))}
+        test, tune = self._medtl(method, draw)
+        return {
+            "auroc": macro_auroc(labels[draw.of.test], test),
+            "tune_loss": log_loss(tune, labels[draw.tune]),
+            "tune_auroc": macro_auroc(labels[draw.tune], tune),
+        }
+
+    def _peer(self, method: str, draw: Draw) -> np.ndarray:
         """(n, K) scores of the test cases."""
         of, seed = draw.of, draw.number
         if method == SCIKIT:
@@ -165,21 +197,27 @@ class Bench:
         if method in (ADAPT, FROZEN):
             frozen = method == FROZEN
             return peers.plain_loop(of.images, of.labels, draw.both, of.test, WEIGHTS, seed, frozen_norms=frozen)
-        if method == SCRATCH:
-            return peers.plain_loop(of.images, of.labels, draw.both, of.test, None, seed, rate=1e-3, epochs=20)
-        return self._medtl(method, draw)
+        assert method == SCRATCH
+        return peers.plain_loop(of.images, of.labels, draw.both, of.test, None, seed, rate=1e-3, epochs=20)
 
-    def _medtl(self, strategy: str, draw: Draw) -> np.ndarray:
-        """A strategy of the shelf with its defaults, through the product's engine."""
+    def _medtl(self, strategy: str, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
+        """(n, K) scores of the test and the tune part: a strategy of the shelf with the settings the app would give it,
+        through the product's engine. Those of the tune part are held out where it was learned from in the end."""
         of = draw.of
         keys = tuple(f"{of.name}-{i}" for i in range(len(of.labels)))
-        examples = Examples(_Pictures(of.images), of.labels, draw.train, draw.tune, of.test, keys, of.classes)
+        examples = Examples(
+            _Pictures(of.images), of.labels, draw.train, draw.tune, of.test, keys, of.classes, groups=of.groups
+        )
         cache = FeatureCache(self.ws.features, self.source.sha256, self.source.input)
         engine = Engine(examples, self.source.input, self.device, draw.number, _Silent(), cache)
         network = load_network(self.source, self.ws.weights, of.classes)
-        fitted = engine.carry_out(network, make(strategy).plan(self.source.outline, of.classes))
-        features = Eye(fitted.network, self.source.input, self.device).features(examples.inputs.take, of.test)
-        return head_scores(fitted.network.head, features)
+        plan = make(strategy, suited(strategy, draw.cohort())).plan(self.source.outline, of.classes)
+        fitted = engine.carry_out(network, plan)
+        eye = Eye(fitted.network, self.source.input, self.device, fitted.looks)
+        test, tune = (
+            head_scores(fitted.network.head, eye.features(examples.inputs.take, rows)) for rows in (of.test, draw.tune)
+        )
+        return test, tune if fitted.held_out is None else fitted.held_out
 
     def close(self) -> None:
         if self._fastai:
@@ -227,15 +265,19 @@ def measure(options: argparse.Namespace, results: Path) -> None:
     for name, size, number, method in jobs:
         draw = drawn(targets[name], size, number)
         began = time.monotonic()
-        auroc = macro_auroc(draw.of.labels[draw.of.test], bench.scores(method, draw))
+        found = bench.judged(method, draw)
         line = {
-            "target": name, "size": size, "draw": number, "method": method, "auroc": auroc,
+            "target": name, "size": size, "draw": number, "method": method, **found,
             "seconds": round(time.monotonic() - began, 1), "train": len(draw.train), "tune": len(draw.tune),
             "date": str(datetime.date.today()),
         }  # fmt: skip
         with results.open("a") as out:
             out.write(json.dumps(line) + "\n")
-        print(f"{name} {size} draw {number} {method}: {auroc:.4f}, {line['seconds']} s", file=sys.stderr, flush=True)
+        print(
+            f"{name} {size} draw {number} {method}: {found['auroc']:.4f}, {line['seconds']} s",
+            file=sys.stderr,
+            flush=True,
+        )
     bench.close()
 
 

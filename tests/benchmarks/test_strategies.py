@@ -67,6 +67,20 @@ def test_a_better_peer_and_a_better_strategy_are_said(tmp_path: Path, capsys: py
     assert "Mean regret: 0.0500, wanted at most 0.01: MISSED" in said
 
 
+def test_automatic_is_what_answers_the_tune_part_best(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    rows = [
+        {"target": "PBC", "size": "5", "draw": draw, "method": method, "auroc": auroc, "tune_loss": loss}
+        for draw, method, auroc, loss in (
+            (0, "linear-probe", 0.8, 0.5), (0, "full", 0.9, 0.4), (1, "linear-probe", 0.7, 0.1), (1, "full", 0.9, 0.2),
+            (2, "full", 0.9, 0.2),
+        )
+    ]  # fmt: skip
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    [cell] = strategies_tables.cells_of(file)
+    assert cell.reached[AUTOMATIC] == {0: 0.9, 1: 0.7}
+
+
 def test_one_draw_has_no_interval() -> None:
     low, high = strategies_tables.interval(np.array([0.1]))
     assert low == -np.inf and high == np.inf

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medtl import start, strategies
+from medtl import rank, start, strategies
 from medtl.cohorts import library as cohorts
 from medtl.errors import BadInput, MedtlError, NotReady
 from medtl.evaluation.resampling import percentiles, resample
@@ -17,7 +17,6 @@ from medtl.runs import launch as launching
 from medtl.runs import status, store
 from medtl.runs.answers import Answers, answers
 from medtl.sources import library as sources
-from medtl.strategies.recommend import promising
 from medtl.training import cost
 from medtl.training.head import log_loss, softmax, tempered_loss
 from medtl.vocabulary import Cohort, Recipe, Source
@@ -69,16 +68,18 @@ def begin(
     budget: float = 0.0,
     control: start.Control = "thumbnails",
     expected: Sequence[str] = (),
+    aids: Mapping[str, Mapping[str, Any]] | None = None,
     title: str | None = None,
     launch: bool = True,
 ) -> str:
     """Queue several strategies on one split as one group; returns its id, that of the first run.
 
     The linear probe goes first, so that a result is there within a minute. `automatic` without strategies: the probe
-    and what `promising` names; `expected` orders the strategies from the one expected to be best (left out: those that
+    and what `rank.tried` names; `expected` orders the strategies from the one expected to be best (left out: those that
     are promising, then the probe). `budget` seconds are for all of them together: what is not the probe shares them.
     A from-scratch control is queued once for the group, last: when asked for, or when the budget has room for it.
     Raises MedtlError with what is missing, and then leaves no run behind.
+    `aids` are what a strategy asks for besides (unlabelled, teacher).
     """
     cohort = cohorts.load(ws, cohort_id)
     why = start.why_not(cohort)
@@ -89,9 +90,8 @@ def begin(
     source = sources.sources(ws)[source_id]
     chosen = dict(settings or {})
     if automatic and not strategies_asked:
-        found = promising(cohort, source, budget)
-        strategies_asked = [PROBE, *(id for id, _ in found)]
-        chosen = {id: {**more, **chosen.get(id, {})} for id, more in [(PROBE, {}), *found]}
+        expected = expected or rank.tried(ws, cohort, source, budget)
+        strategies_asked = [PROBE, *expected]
     elif automatic:
         strategies_asked = [PROBE, *strategies_asked]
     wanted = sorted(dict.fromkeys(strategies_asked), key=lambda id: id != PROBE)  # stable: the probe first
@@ -105,7 +105,7 @@ def begin(
             run = start.start(
                 ws, cohort_id, source_id, id, settings=chosen.get(id), seed=seed, device=device, title=title,
                 budget=budget / slow if id != PROBE else budget, launch=False,
-                together=start.Together(group, automatic, order),
+                together=start.Together(group, automatic, order), **(aids or {}).get(id, {}),
             )  # fmt: skip
             made.append(run)
             group = group or run

@@ -22,6 +22,8 @@ from medtl.rank import LOOKED_AT
 from medtl.vocabulary import WINDOWS, Task, Uncertain
 from medtl.workspace import Workspace
 
+BUDGET = "time a run may take, e.g. 90s, 10m or 1h: training then ends with the best until then"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
@@ -257,11 +259,15 @@ def _parser() -> argparse.ArgumentParser:
     recommend = command(words, "recommend", commands.recommend, "which source and strategy to begin with, and why")
     recommend.add_argument("cohort")
     recommend.add_argument("--source")
+    recommend.add_argument("--budget", metavar="TIME", help=BUDGET)
     plan = command(words, "plan", commands.plan, "what a strategy would do, without doing it")
     plan.add_argument("cohort")
     plan.add_argument("--source", required=True)
     plan.add_argument("--strategy", required=True)
     plan.add_argument("--set", action="append", metavar="SETTING=VALUE")
+    plan.add_argument("--budget", metavar="TIME", help=BUDGET)
+    calibrate = command(words, "calibrate", commands.calibrate, "try out how fast sources run here")
+    calibrate.add_argument("--source", action="append", help="this one (may be repeated); else those not known yet")
 
     train = command(words, "train", commands.train, "transfer a source to a cohort", _show_runs)
     train.add_argument("cohort")
@@ -271,9 +277,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--device", default="auto")
     train.add_argument("--control", choices=("thumbnails", "from-scratch"), default="thumbnails")
+    train.add_argument("--unlabelled", default="", metavar="COHORT", help="its images are used without their labels")
+    train.add_argument("--teacher", default="", metavar="RUN", help="a finished run of this cohort to learn from")
     train.add_argument("--title")
     train.add_argument("--cross-validate", action="store_true", help="afterwards train the plan in every fold, too")
     train.add_argument("--repeats", type=int, default=1, choices=range(1, 21), metavar="N", help="of that, 1 to 20")
+    train.add_argument("--budget", metavar="TIME", help=BUDGET)
     train.add_argument("--detach", action="store_true", help="return at once")
     again = command(
         words, "cross-validate", commands.cross_validate, "train a finished run's plan in every fold", _show_run

@@ -7,6 +7,7 @@ import argparse
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -239,21 +240,30 @@ def strategies(ws: Workspace, options: argparse.Namespace) -> Answer:
 
     return {
         "strategies": [
-            {**to_dict(cls.card), "settings": [to_dict(setting) for setting in strategies.settings_of(cls)]}
+            {
+                **to_dict(cls.card),
+                "family": cls.family,
+                "asks": list(cls.asks),
+                "settings": [to_dict(setting) for setting in strategies.settings_of(cls)],
+            }
             for cls in strategies.STRATEGIES
         ]
     }
 
 
 def recommend(ws: Workspace, options: argparse.Namespace) -> Answer:
-    from medtl import rank
+    from medtl import rank, start, strategies
     from medtl.cohorts import library as cohorts
     from medtl.sources import library as sources
     from medtl.vocabulary import to_dict
 
     known = sources.sources(ws)
     chosen = [known[options.source]] if options.source else list(known)
-    return to_dict(rank.recommended(ws, cohorts.load(ws, options.cohort), chosen))
+    cohort = cohorts.load(ws, options.cohort)
+    found = rank.recommended(ws, cohort, chosen)
+    takes = start.estimate(ws, cohort, known[found.source], strategies.make(found.strategy))
+    over = takes.over(_seconds(options.budget))
+    return {**to_dict(found), "seconds": round(takes.seconds, 1), "cost": takes.says, "budget": over}
 
 
 def rank(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -287,17 +297,16 @@ def rank(ws: Workspace, options: argparse.Namespace) -> Answer:
 
 
 def plan(ws: Workspace, options: argparse.Namespace) -> Answer:
-    from medtl import strategies
+    from medtl import start, strategies
     from medtl.cohorts import library as cohorts
     from medtl.sources import library as sources
-    from medtl.training import cost
     from medtl.vocabulary import to_dict
 
     cohort = cohorts.load(ws, options.cohort)
     source = sources.sources(ws)[options.source]
-    strategy = strategies.make(options.strategy, _settings(options.set))
+    strategy = strategies.make_for(options.strategy, cohort, _settings(options.set))
     plan = strategy.plan(source.outline, len(cohort.classes))
-    estimate = cost.estimate(ws, cohort, source, plan)
+    estimate = start.estimate(ws, cohort, source, strategy)
     return {
         "source": source.id,
         "strategy": strategy.id,
@@ -308,7 +317,16 @@ def plan(ws: Workspace, options: argparse.Namespace) -> Answer:
         "why_not": strategy.why_not(source, cohort),
         "seconds": round(estimate.seconds, 1),
         "cost": estimate.says,
+        "basis": estimate.basis,
+        "budget": estimate.over(_seconds(options.budget)),
     }
+
+
+def calibrate(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import calibrating
+    from medtl.vocabulary import to_dict
+
+    return {"sources": [to_dict(one) for one in calibrating.run(ws, options.source or ())]}
 
 
 # ---- runs ------------------------------------------------------------------------------------------------------------
@@ -326,6 +344,7 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             ws, options.cohort, options.source, [id for id in named if id != "auto"],
             settings={id: _known(id, settings) for id in named}, automatic="auto" in named, seed=options.seed,
             device=options.device, control=options.control, title=options.title,
+            budget=_seconds(options.budget), aids={id: _aids(id, options, several=True) for id in named},
         )  # fmt: skip
         ids = [member.run for member in automatic.members(ws, group)]
     else:
@@ -334,6 +353,7 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             start.start(
                 ws, options.cohort, options.source, named[0], settings=settings, seed=options.seed,
                 device=options.device, control=options.control, title=options.title,
+                budget=_seconds(options.budget), **_aids(named[0], options, several=False),
             )
         ]  # fmt: skip
     if options.cross_validate:
@@ -483,12 +503,32 @@ def _settings(pairs: Sequence[str] | None) -> dict[str, str]:
     return settings
 
 
+def _seconds(text: str | None) -> float:
+    """ "90", "90s", "10m" or "1h" in seconds; 0 for nothing."""
+    if not text:
+        return 0.0
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip().lower())
+    if not found:
+        raise BadInput(f"'{text}' is no length of time.", "Write for example --budget 10m, 90s or 1h.")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
 def _known(strategy: str, settings: dict[str, str]) -> dict[str, str]:
     """The settings this strategy has, when several strategies share one command."""
     from medtl import strategies
 
     names = {s.name for cls in strategies.STRATEGIES if cls.id == strategy for s in strategies.settings_of(cls)}
     return {name: value for name, value in settings.items() if name in names}
+
+
+def _aids(strategy: str, options: argparse.Namespace, several: bool) -> dict[str, Any]:
+    """What was named besides cohort and source; of several strategies each is given what it asks for."""
+    from medtl import strategies
+
+    given = {name: value for name in ("unlabelled", "teacher") if (value := getattr(options, name))}
+    if not several or strategy not in strategies.STRATEGIES:
+        return given
+    return {name: value for name, value in given.items() if name in strategies.STRATEGIES[strategy].asks}
 
 
 def _files(path: Path) -> list[Path]:

@@ -8,13 +8,17 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import medtl
-from medtl import rank, strategies
+from medtl import aids, rank, strategies
 from medtl.cohorts import library as cohorts
-from medtl.errors import BadInput, NotReady
+from medtl.cohorts.pixels import Pixels
+from medtl.errors import BadInput, MedtlError, NotReady
+from medtl.modalities.image import keys
 from medtl.runs import launch as launching
 from medtl.runs import results, store
 from medtl.sources import library as sources
+from medtl.strategies.strategy import Strategy
 from medtl.training import cost
+from medtl.training.features import FeatureCache
 from medtl.vocabulary import Cohort, Recipe, Source
 from medtl.workspace import Workspace
 
@@ -32,6 +36,7 @@ class Together:
 
 
 FOLDS = 5  # of a cross-validation (medtl.training.cross_validation, which loads torch; a test holds the two together)
+BUDGET = (10.0, 7 * 86_400.0)  # seconds a budget may have
 _NEEDED = ("torch", "torchvision", "numpy", "scikit-learn", "pydicom", "grad-cam", "streamlit")
 
 
@@ -46,16 +51,21 @@ def start(
     device: str = "auto",
     control: Control = "thumbnails",
     control_for: str = "",
+    unlabelled: str = "",
+    teacher: str = "",
     title: str | None = None,
     budget: float = 0.0,
     together: Together | None = None,
     launch: bool = True,
 ) -> str:
     """Make a run and start it; returns its id. "auto" is allowed for source and strategy; as a strategy it starts the
-    automatic group (medtl.automatic) and returns the group's id, that of its first run.
+    automatic group (medtl.automatic) and returns the group's id, that of its first run. `budget`: seconds after which
+    training ends with the best until then; 0: none.
 
     With `control="from-scratch"` a second run of the same network without the source is queued behind it, whose result
-    replaces the cheap control. Raises MedtlError with the sentence of what is missing.
+    replaces the cheap control. Settings not named follow the cohort. `unlabelled` is the cohort whose images are used
+    without their labels, `teacher` the finished run to learn from, for strategies that ask for them.
+    Raises MedtlError with the sentence of what is missing.
     """
     if strategy_id == "auto":
         from medtl import automatic  # which starts its runs one by one through this function
@@ -75,12 +85,15 @@ def start(
     source = known[source_id]
     if not source.available:
         raise NotReady(f"The source '{source.title}' cannot be used: {source.why_not}", "Choose another source.")
-    strategy = strategies.make(strategy_id, settings)
+    strategy = strategies.make_for(strategy_id, cohort, settings)
     reason = strategy.why_not(source, cohort)
     if reason:
         raise BadInput(reason, "Choose another strategy, or change its settings.")
+    _check_aids(workspace, cohort, strategy, {"unlabelled": unlabelled, "teacher": teacher})
     if device not in ("auto", "cpu", "cuda"):
         raise BadInput(f"The device '{device}' is not known.", "Choose auto, cpu or cuda.")
+    if budget != 0 and not BUDGET[0] <= budget <= BUDGET[1]:
+        raise BadInput(f"A budget of {budget:g} seconds is out of range.", "Give from 10 seconds to 7 days, or none.")
     id = store.new_id()
     advised = {"source": advice.source, "strategy": advice.strategy, "basis": advice.basis} if advice else {}
     recipe = Recipe(
@@ -95,6 +108,8 @@ def start(
         device=device,
         control=control,
         control_for=control_for,
+        unlabelled=unlabelled,
+        teacher=teacher,
         group=(together.group or id) if together else "",
         automatic=together.automatic if together else False,
         budget=budget,
@@ -102,12 +117,29 @@ def start(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
     )
-    folder = store.create(workspace, recipe)
+    takes = estimate(workspace, cohort, source, strategy)
+    folder = store.create(workspace, recipe, {"seconds": round(takes.seconds, 2), "basis": takes.basis})
     if launch:
         launching.launch(folder)
     if control == "from-scratch" and not strategy.forgets_source:
         start_control(workspace, recipe.run, launch=launch)
     return recipe.run
+
+
+def _check_aids(workspace: Workspace, cohort: Cohort, strategy: strategies.Strategy, given: dict[str, str]) -> None:
+    """What the strategy asks for besides cohort and source is named, nothing else is, and it can be used."""
+    wanted = {"unlabelled": "a cohort of unlabelled images", "teacher": "a finished run to learn from"}
+    for name, what in wanted.items():
+        if name in strategy.asks and not given[name]:
+            raise BadInput(f"'{strategy.card.title}' needs {what}.", f"Name it (on the command line with --{name}).")
+        if given[name] and name not in strategy.asks:
+            raise BadInput(
+                f"'{strategy.card.title}' does not use {what}.", "Leave it out, or choose a strategy that does."
+            )
+    if given["unlabelled"]:
+        aids.check_unlabelled(cohort, cohorts.load(workspace, given["unlabelled"]))
+    if given["teacher"]:
+        aids.check_teacher(workspace, given["teacher"], cohort)
 
 
 def start_control(workspace: Workspace, run_id: str, launch: bool = True) -> str:
@@ -125,6 +157,7 @@ def start_control(workspace: Workspace, run_id: str, launch: bool = True) -> str
         seed=recipe.seed,
         device=recipe.device,
         control_for=run_id,
+        budget=recipe.budget,
         title=f"{cohort.title}: from scratch (control)",
         launch=launch,
     )
@@ -136,6 +169,23 @@ def advised_source(workspace: Workspace, cohort: Cohort) -> str:
     if advice is None:
         raise NotReady("None of the sources can be used.", "Choose or add another source.")
     return advice.source
+
+
+def estimate(workspace: Workspace, cohort: Cohort, source: Source, strategy: Strategy) -> cost.Cost:
+    """How long a run would take here; features that are known already cost nothing."""
+    plan = strategy.plan(source.outline, len(cohort.classes))
+    return cost.estimate(workspace, cohort, source, plan, _known(workspace, cohort, source))
+
+
+def _known(workspace: Workspace, cohort: Cohort, source: Source) -> int:
+    """How many of the cases this source has looked at before."""
+    if not source.sha256:
+        return 0
+    try:
+        wanted = keys(Pixels(workspace.cohort(cohort.id)), cohort)
+    except MedtlError:  # the pictures are damaged or gone, which the run will say
+        return 0
+    return FeatureCache(workspace.features, source.sha256, source.input).count(wanted)
 
 
 def _advice(workspace: Workspace, cohort: Cohort, known: Iterable[Source]) -> strategies.Recommendation | None:

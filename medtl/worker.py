@@ -3,12 +3,14 @@
 Started by name (medtl.runs.launch), imported by nobody. Everything it has to say goes into the run's folder.
 """
 
+import importlib
 import json
 import logging
 import signal
 import sys
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +135,7 @@ class _Story:
 
         devices.prepare_process()
         self.device = devices.choose(self.recipe.device)
-        self._import_the_rest()
+        import_everything()
         self.seconds["start"] = time.monotonic() - self.began
         events.append(
             self.folder, "started", device=self.device.name, cores=self._cores(), versions=dict(self.recipe.versions)
@@ -153,7 +155,11 @@ class _Story:
         evaluation = self._judge(fitted)
         self._keep(fitted, evaluation)
         self._remember_speed(fitted)
-        if self.recipe.control_for and not fitted.stopped:  # a control cut short would flatter what it controls
+        if self.recipe.control_for and fitted.out_of_time:
+            self.listener.note(
+                "The time you gave cut this control short, which would flatter what it controls: not compared."
+            )
+        elif self.recipe.control_for and not fitted.stopped:  # a control cut short would flatter what it controls
             try:
                 self._tell_whom_it_controls()
             except MedtlError as error:  # the other run was deleted or is damaged; this one is sound all the same
@@ -171,7 +177,7 @@ class _Story:
         import numpy as np
 
         from medtl.cohorts import library as cohorts
-        from medtl.modalities.image import ImageInputs, keys
+        from medtl.modalities.image import ImageInputs, keys, together
         from medtl.sources import cards
         from medtl.sources import library as sources
         from medtl.training.examples import Examples
@@ -191,6 +197,8 @@ class _Story:
         self.cohort: Cohort = cohort
         self.source: Source = cards.keep_graph(source, self.folder)
         inputs = ImageInputs(self.workspace.cohort(cohort.id), cohort, source.input)
+        patients = [case.patient for case in cohort.cases]
+        self.patients = np.array(patients, dtype=object) if any(p is not None for p in patients) else None
         self.examples = Examples(
             inputs=inputs,
             labels=np.array([index[case.label] for case in cohort.cases], dtype=np.int64),
@@ -199,12 +207,26 @@ class _Story:
             test=np.flatnonzero(parts == "test"),
             keys=keys(inputs.pixels, cohort),
             classes=len(cohort.classes),
+            groups=together(inputs.pixels, cohort),
             tasks=np.unique([task_of(label) for label in cohort.classes], return_inverse=True)[1],
         )
-        patients = [case.patient for case in cohort.cases]
-        self.patients = np.array(patients, dtype=object) if any(p is not None for p in patients) else None
+        self._read_aids()
         self.listener.phase("read", "Reading the cohort", 1, 1)
         self.seconds["read"] = time.monotonic() - began
+
+    def _read_aids(self) -> None:
+        """What is learned from besides the labelled cases."""
+        import dataclasses
+
+        from medtl import aids
+
+        ws, recipe, cohort = self.workspace, self.recipe, self.cohort
+        if recipe.unlabelled:
+            more = aids.unlabelled(ws, recipe.unlabelled, cohort, self.source.input, self.listener)
+            self.examples = dataclasses.replace(self.examples, unlabelled=more)
+        if recipe.teacher:
+            said = aids.teacher(ws, recipe.teacher, cohort, self.examples.train, self.device, self.listener)
+            self.examples = dataclasses.replace(self.examples, teacher=said)
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
@@ -234,6 +256,7 @@ class _Story:
             self.listener,
             self.cache if self.source.sha256 else None,
             Checkpoint(self.folder / "checkpoint"),
+            self._deadline(),
         )
 
     def _fresh(self) -> "Network":
@@ -273,6 +296,15 @@ class _Story:
             self._seen_by_frozen = cached(self.engine.cache, self.examples.keys, compute)
         return self._seen_by_frozen
 
+    def _deadline(self) -> float | None:
+        """When training must end so that the whole run keeps to its budget, of time.monotonic()."""
+        from medtl.training import cost
+
+        if not self.recipe.budget:
+            return None
+        began = self.began - self.seconds["start"]
+        return began + self.recipe.budget - cost.evaluation(self.workspace, self.cohort, self.source)
+
     # ---- judge -------------------------------------------------------------------------------------------------------
 
     def _judge(self, fitted: "Fitted") -> dict[str, Any]:
@@ -288,7 +320,7 @@ class _Story:
         e, cohort = self.examples, self.cohort
         features = fitted.features
         if features is None:
-            eye = Eye(fitted.network, self.source.input, self.device)
+            eye = Eye(fitted.network, self.source.input, self.device, fitted.looks)
             everyone = np.arange(len(e.labels))
 
             def progress(done: int, total: int) -> None:
@@ -297,6 +329,8 @@ class _Story:
             features = eye.features(e.inputs.take, everyone, progress)
         self.listener.phase("evaluate", "Working out the numbers and their intervals", 0, 1)
         scores = head_scores(fitted.network.head, features)
+        if fitted.held_out is not None:  # the model in use learned from the tune part in the end
+            scores[e.tune] = fitted.held_out
         thumbnails = e.inputs.pixels.thumbnails([case.id for case in cohort.cases])  # type: ignore[attr-defined]
         control = thumbnail_scores(thumbnails, e.labels, e.train, e.tune, e.test, e.classes)
         evaluation = evaluate(
@@ -416,6 +450,7 @@ class _Story:
         with whole_folder(self.folder / store.RESULT) as result:
             save_file(weights_of(fitted.network), result / cards.WEIGHTS)
             source = trained.source_of(self.recipe, self.cohort, self.source, self.plan, self.evaluation, result)
+            source = replace(source, looks=fitted.looks.times, looks_like=fitted.looks.kind)
             cards.write(result, source, trained.recipe_in_words(self.recipe))
             self._neighbours().save(result)
             self._traces(result)
@@ -429,6 +464,7 @@ class _Story:
                 "device": self.device.name,
                 "parts": self._parts(),
                 "stopped": fitted.stopped,
+                "estimate": self._estimate(),
             }
             write_whole(result / results.ESTIMATES, json.dumps(content, ensure_ascii=False))
         events.append(self.folder, "evaluated", says=evaluation["sentence"])
@@ -508,19 +544,35 @@ class _Story:
             (self.folder / store.WISH).unlink(missing_ok=True)
             events.append(self.folder, "finished", says="Cross-validated")
 
+    def _estimate(self) -> dict[str, Any] | None:
+        """What was told before this run started, beside what it took."""
+        told = store.estimate(self.folder)
+        return {**told, "actual": round(self.seconds["total"], 2)} if told else None
+
     def _remember_speed(self, fitted: "Fitted") -> None:
-        from medtl.training import cost
+        """So that the next estimate rests on this run, and what was told of this one can be judged."""
+        from medtl.training import cost, hindsight
         from medtl.vocabulary import Train
 
-        outline = self.source.outline
-        if fitted.train_seconds:
-            train = next(step for step in self.plan if isinstance(step, Train))
-            one_epoch = cost.work(self.cohort, outline, (_one_epoch(train),)) - len(self.cohort.cases) * outline.gflop
-            epochs = fitted.trained_images / max(1, len(self.examples.train))
-            cost.remember(self.workspace, self.source.builder, one_epoch * epochs, fitted.train_seconds)
-        elif fitted.computed_features > 50:
-            done = fitted.computed_features * outline.gflop
-            cost.remember(self.workspace, self.source.builder, done, fitted.seconds["features"])
+        ws, source, gflop = self.workspace, self.source, self.source.outline.gflop
+        if fitted.computed_features > 50:
+            cost.remember(ws, source, fitted.computed_features * gflop, fitted.seconds["features"])
+        trains = [step for step in self.plan if isinstance(step, Train)]
+        if len(trains) == 1 and fitted.train_seconds:
+            done, took = cost.trained(ws, source, trains[0], fitted.trained_images, fitted.train_seconds)
+            cost.remember(ws, source, done, took, "training")
+        if fitted.stopped or fitted.out_of_time or self._resumed():  # what it took is not what the whole plan takes
+            return
+        scored = 0.0 if fitted.features is not None else len(self.cohort.cases) * gflop
+        rest = self.seconds["total"] - self.seconds["features"] - self.seconds["fit"]
+        cost.remember_rest(ws, max(1.0, rest - cost.speed_of(ws, source).seconds(cost.Work(scored))))
+        if said := self._estimate():
+            told = (said["basis"], said["seconds"], said["actual"])
+            hindsight.add(ws, hindsight.Hindsight(self.recipe.run, self.recipe.strategy, source.builder, *told))
+
+    def _resumed(self) -> bool:
+        told = events.read(self.folder, skip=("step", "phase", "epoch"))
+        return sum(event["event"] == "started" for event in told) > 1
 
     def _tell_whom_it_controls(self) -> None:
         """Put the difference to this from-scratch run into the run it is the control of, and into those of its group:
@@ -555,24 +607,61 @@ class _Story:
         write_whole(other / store.RESULT / results.CONTROL, json.dumps(said, ensure_ascii=False))
 
     @staticmethod
-    def _import_the_rest() -> None:
-        """So that importing is told apart from working."""
-        import sklearn.linear_model  # noqa: F401 - imported for its side effect of being loaded
-        import torchvision  # noqa: F401 - the same
-
-        import medtl.training.fit  # noqa: F401 - the same
-
-    @staticmethod
     def _cores() -> int:
         from medtl.training.machine import cores
 
         return cores()
 
 
-def _one_epoch(step: Any) -> Any:
-    import dataclasses
+def import_everything() -> None:
+    """All that a run will need, so that importing is told apart from working, and a warm process can do it beforehand.
 
-    return dataclasses.replace(step, epochs=1)
+    Only imports: no tensor, no thread, no look at the GPU (see `medtl.warm`). scikit-learn loads pandas, and with it
+    pyarrow, where they are installed; a run needs neither, and pyarrow starts a thread when it is loaded.
+    """
+    unwanted = [name for name in ("pandas", "pyarrow") if name not in sys.modules]
+    sys.modules |= dict.fromkeys(unwanted)  # type: ignore[arg-type]  # None: an import of it fails
+    try:
+        for name in _NEEDED:
+            importlib.import_module(name)
+    finally:
+        for name in unwanted:
+            sys.modules.pop(name, None)
+
+
+# In the order in which torch wants to come first; a test tells what is missing.
+_NEEDED = (
+    "torch",
+    "torchvision",
+    "sklearn.linear_model",
+    "threadpoolctl",
+    "safetensors.torch",
+    "torch.fx.experimental.optimization",
+    "torch.utils.serialization.config",
+    "PIL.ImageFile",
+    "resource",
+    "medtl.aids",
+    "medtl.cohorts.library",
+    "medtl.evaluation.comparison",
+    "medtl.evaluation.conformal",
+    "medtl.evaluation.evaluation",
+    "medtl.explanation.neighbours",
+    "medtl.modalities.image",
+    "medtl.sources.architectures",
+    "medtl.sources.library",
+    "medtl.sources.trained",
+    "medtl.sources.weights",
+    "medtl.strategies",
+    "medtl.training.checkpoint",
+    "medtl.training.control",
+    "medtl.training.cost",
+    "medtl.training.features",
+    "medtl.training.fit",
+    "medtl.training.hindsight",
+    "medtl.training.inference",
+    "medtl.transferability.seen",
+    "medtl.transferability.statistics",
+)
 
 
 def _peak_memory_mb() -> int:

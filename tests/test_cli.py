@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from medtl import cli
+from medtl import cli, commands
 from medtl.cohorts import library as cohorts
 from medtl.runs import status, store
 from tests.builders import ROOT, write_pictures, write_weights
@@ -304,3 +304,25 @@ def test_every_list_reads_without_json(
 ) -> None:
     assert cli.main([*words, "--home", str(practice.ws.home)]) == 0
     assert capsys.readouterr().out.strip()
+
+
+# ---- time -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, 0), ("600", 600), ("90s", 90), ("10m", 600), ("1.5h", 5400)])
+def test_a_length_of_time_is_read_as_people_write_it(text: str | None, seconds: float) -> None:
+    assert commands._seconds(text) == seconds
+
+
+def test_plan_and_recommend_say_what_a_budget_means(ask: Ask, practice: Practice) -> None:
+    what = (practice.cohort.id, "--source", practice.source)
+    code, said = ask("plan", *what, "--strategy", "fine-tune", "--set", "epochs=100", "--budget", "5s")
+    assert (
+        code == 0 and "5 seconds are given" in said["budget"] and said["basis"] in ("guess", "calibrated", "measured")
+    )
+    assert ask("plan", *what, "--strategy", "fine-tune", "--budget", "24h")[1]["budget"] == ""
+    assert ask("plan", *what, "--strategy", "fine-tune")[1]["budget"] == ""
+    code, said = ask("recommend", *what, "--budget", "1")
+    assert code == 0 and said["seconds"] > 1 and said["budget"] and said["cost"]
+    fails(ask, "plan", *what, "--strategy", "fine-tune", "--budget", "soon")
+    fails(ask, "train", *what, "--strategy", "fine-tune", "--budget", "1s")

@@ -185,6 +185,8 @@ def describe(ws: Workspace, run_id: str) -> dict[str, Any]:
         "created": recipe.created,
         "control_for": recipe.control_for,
         "seconds": content.get("seconds") or {},
+        "estimate": content.get("estimate") or store.estimate(folder),
+        "budget": recipe.budget,
         "peak_memory_mb": content.get("peak_memory_mb"),
         "parts": content.get("parts") or {},
         "estimates": content.get("estimates") or [],

@@ -18,6 +18,7 @@ from medtl.vocabulary import Estimate, Recipe, to_dict
 from medtl.workspace import Workspace, whole_folder, write_whole
 
 RECIPE = "recipe.json"
+ESTIMATE = "estimate.json"
 STOP = "stop"
 LIFE = "worker.lock"
 RESULT = "result"
@@ -50,8 +51,11 @@ def new_id() -> str:
     return f"r-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}{secrets.token_hex(2)}"
 
 
-def create(ws: Workspace, recipe: Recipe) -> Path:
-    """Make the run's folder, queued. It appears with recipe and first event in it, or not at all."""
+def create(ws: Workspace, recipe: Recipe, estimate: Mapping[str, Any] | None = None) -> Path:
+    """Make the run's folder, queued. It appears with recipe and first event in it, or not at all.
+
+    `estimate`: "seconds" it will take, and their "basis"; written now, so that it cannot be made afterwards.
+    """
     place = ws.ensure().run(recipe.run)
     if place.exists():
         raise MedtlError(
@@ -61,6 +65,8 @@ def create(ws: Workspace, recipe: Recipe) -> Path:
         recipe = dataclasses.replace(recipe, created=datetime.now(UTC).isoformat(timespec="seconds"))
     with whole_folder(place) as part:
         write_whole(part / RECIPE, json.dumps(to_dict(recipe), indent=1, ensure_ascii=False))
+        if estimate:
+            write_whole(part / ESTIMATE, json.dumps(dict(estimate)))
         events.append(part, "queued")
     return place
 
@@ -76,6 +82,15 @@ def folder(ws: Workspace, id: str) -> Path:
 def recipe(folder: Path) -> Recipe:
     """All choices of the run. Keys that a newer MedTL added are passed over; a damaged file is said in words."""
     return known(Recipe, read_json(folder / RECIPE, "recipe"), "recipe")
+
+
+def estimate(folder: Path) -> dict[str, Any] | None:
+    """What was told of its length before it started; None where nothing was, or it cannot be read."""
+    try:
+        said = json.loads((folder / ESTIMATE).read_bytes())
+        return {"seconds": float(said["seconds"]), "basis": str(said["basis"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def runs(ws: Workspace) -> tuple[RunSummary, ...]:

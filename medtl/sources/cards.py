@@ -55,6 +55,8 @@ def read(folder: Path, origin: SourceOrigin, id: str | None = None) -> Source:
             figures=tuple(card.get("figures", ())),
             better_for=tuple(card.get("better_for", ())),
             hidden=card.get("hidden", 0),
+            looks=card.get("looks", 0),
+            looks_like=card.get("looks_like", Source.looks_like),
             graph=str(graph or ""),
             needs=needs,
             size_mb=round(weights.stat().st_size / 1e6, 1) if weights.is_file() else 0.0,
@@ -89,6 +91,8 @@ def write(folder: Path, source: Source, recipe: str = "") -> None:
         "figures": list(source.figures),
         "better_for": list(source.better_for),
         "hidden": source.hidden,
+        "looks": source.looks,
+        "looks_like": source.looks_like if source.looks else "",
         "recipe": recipe,
         "sha256": source.sha256,
     }

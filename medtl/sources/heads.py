@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from medtl.sources.network import hidden_head
 
+KEPT = "kept"  # what the training cases are called in the state of a head that carries them
 WARMTH = 0.07  # how fast a neighbour's word weakens with its distance: tau of Wu et al. 2018, arXiv:1805.01978
 SHARPNESS = 5.5  # how fast an example's word does: beta of Zhang et al. 2022, arXiv:2207.09519
+_AT_ONCE = 1024  # cases compared with all that are kept; more would take much memory
 _LEAST = 1e-6  # a share whose logarithm is still a number
 
 
@@ -56,6 +58,9 @@ class Neighbours(nn.Module):
         self.register_buffer("power", power)  # () logits are multiplied by it
 
     def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self._answer(part) for part in x.split(_AT_ONCE)])
+
+    def _answer(self, x: Tensor) -> Tensor:
         k = min(int(self.nearest), len(self.kept))
         near, at = (self.direction(x) @ self.kept.T).topk(k, dim=1)
         loud = (near / WARMTH).softmax(dim=1)  # (B, k)
@@ -91,6 +96,9 @@ class ExampleCache(nn.Module):
         self.register_buffer("power", power)  # ()
 
     def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self._answer(part) for part in x.split(_AT_ONCE)])
+
+    def _answer(self, x: Tensor) -> Tensor:
         x = self.direction(x)
         cases = (SHARPNESS * (x @ self.kept.T - 1)).exp() @ self.shares
         return self.power * ((1 - self.mix) * (x @ self.means.T) + self.mix * cases) + self.bias

@@ -32,8 +32,9 @@ from medtl.strategies.ridge import Ridge
 from medtl.strategies.small_head import SmallHead
 from medtl.strategies.strategy import Setting, Strategy, settings_of
 from medtl.strategies.strategy import make as _make
+from medtl.strategies.suiting import suited
 from medtl.strategies.wise_ft import WiseFt
-from medtl.vocabulary import Outline, Plan, StageOutline, Train, What
+from medtl.vocabulary import Cohort, Outline, Plan, StageOutline, Train, What
 
 STRATEGIES: Catalogue[type[Strategy]] = Catalogue(
     "strategy",
@@ -53,6 +54,11 @@ STRATEGIES: Catalogue[type[Strategy]] = Catalogue(
 def make(id: str, settings: Mapping[str, Any] | None = None) -> Strategy:
     """The strategy called `id` with these settings. Raises NotFound and BadInput."""
     return _make(STRATEGIES[id], settings or {})
+
+
+def make_for(id: str, cohort: Cohort, settings: Mapping[str, Any] | None = None) -> Strategy:
+    """The same with the settings that suit this cohort (`suiting`), under the user's own."""
+    return make(id, {**suited(id, cohort), **(settings or {})})
 
 
 def may_change(plan: Plan, outline: Outline, classes: int) -> int | None:
@@ -109,9 +115,11 @@ __all__ = [
     "Setting",
     "Strategy",
     "make",
+    "make_for",
     "may_change",
     "recommend",
     "sentences",
     "settings_of",
+    "suited",
     "values",
 ]

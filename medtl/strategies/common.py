@@ -3,7 +3,7 @@
 from typing import Any
 
 from medtl.strategies.strategy import setting
-from medtl.vocabulary import Blend, Cohort, Loss, NewHead, Outline, Plan, Rate
+from medtl.vocabulary import Blend, Cohort, Look, Loss, NewHead, Outline, Plan, Rate
 
 # Values of C for the head on cached features; on standardised features small values win on small cohorts.
 STRENGTHS = tuple(10 ** (exponent / 2) for exponent in range(-8, 3))
@@ -41,13 +41,16 @@ def blend_back(share: float) -> Plan:
     return (Blend(says, 1 - share),) if share else ()
 
 
-def batch() -> Any:
-    return setting(32, "Batch", "Cases averaged for one step of the weights.", low=1, high=256, unit="cases")
+def batch(default: int = 32) -> Any:
+    return setting(default, "Batch", "Cases averaged for one step of the weights.", low=1, high=256, unit="cases")
 
 
 def patience(default: int) -> Any:
-    help = "Training ends when the tuning part has not improved for this many epochs."
-    return setting(default, "Patience", help, low=1, high=100, unit="epochs")
+    help = (
+        "Training ends when the tuning part has not improved for this many epochs. 0: all epochs are trained and the "
+        "last one is kept, which is steadier where the tuning part is a few cases."
+    )
+    return setting(default, "Patience", help, low=0, high=100, unit="epochs")
 
 
 def augment(default: str = "mild") -> Any:
@@ -89,9 +92,9 @@ def loss_for(class_weights: str) -> Loss:
     return _LOSSES.get(class_weights, "cross-entropy")
 
 
-def smoothing() -> Any:
+def smoothing(default: float = 0.0) -> Any:
     help = "Share of every label that is spread over all classes, so that single wrong labels pull less; 0: none."
-    return setting(0.0, "Label smoothing", help, low=0.0, high=0.2)
+    return setting(default, "Label smoothing", help, low=0.0, high=0.2)
 
 
 def batchnorm(default: str) -> Any:
@@ -110,11 +113,39 @@ def views() -> Any:
     return setting(4, "Views of each picture", help, low=1, high=16)
 
 
+def looks(default: int = 0) -> Any:
+    help = (
+        "How often each picture is looked at besides as it is, a little turned, scaled and brightened each time; what "
+        "is seen is averaged, in training and in every later answer. Steadier on few cases, and takes as much longer."
+    )
+    return setting(default, "Further looks at each picture", help, low=0, high=16)
+
+
+def learn_tune(default: str = "yes") -> Any:
+    help = (
+        "Once every choice is made on the tuning part, its cases are learned from too. The threshold then rests on "
+        "what models said that had not seen the case."
+    )
+    return setting(default, "Learn from the tuning part in the end", help, choices=("yes", "no"))
+
+
 # ---- parts of plans --------------------------------------------------------------------------------------------------
 
 
-def new_head(classes: int) -> NewHead:
-    return NewHead(f"Put a new last layer on the source, one output for each of your {classes} classes.")
+def new_head(classes: int, zero: bool = False) -> NewHead:
+    blank = ", which says the same of every image at first" if zero else ""
+    return NewHead(
+        f"Put a new last layer on the source, one output for each of your {classes} classes{blank}.", zero=zero
+    )
+
+
+def look(times: int, augment: str = "mild") -> Plan:
+    """The step after which every picture is looked at so many times more; none for 0."""
+    says = (
+        f"Look at every image {times + 1} times, as it is and with {times} small changes, and average what is seen: "
+        "now and in every later answer."
+    )
+    return (Look(says, times, augment),) if times else ()
 
 
 def slower(outline: Outline, rate: float, share: float) -> tuple[Rate, ...]:

@@ -21,18 +21,23 @@ class LinearProbe(Strategy):
     )
     family = "frozen"
     class_weights: str = common.balance()
+    looks: int = common.looks()
+    learn_tune: str = common.learn_tune()
 
     def plan(self, outline: Outline, classes: int) -> Plan:
         return (
             common.new_head(classes),
-            fit_head(self.class_weights == common.BALANCED),
+            *common.look(self.looks),
+            fit_head(self.class_weights == common.BALANCED, self.learn_tune == "yes"),
         )
 
 
-def fit_head(balanced: bool) -> Solve:
+def fit_head(balanced: bool, learn_tune: bool = False) -> Solve:
+    in_the_end = ", which is then learned from, too" if learn_tune else ""
     return Solve(
-        says="Look at every image once with the frozen source, then fit the last layer (regularised logistic "
-        "regression); how strongly to regularise is chosen on the tuning part.",
+        says="See every image with the frozen source, then fit the last layer (regularised logistic regression); how "
+        f"strongly to regularise is chosen on the tuning part{in_the_end}.",
         strengths=common.STRENGTHS,
         balanced=balanced,
+        learn_tune=learn_tune,
     )

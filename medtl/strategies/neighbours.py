@@ -20,7 +20,8 @@ class Neighbours(Strategy):
         reference="Cover and Hart 1967, IEEE Transactions on Information Theory 13:21-27; Wu et al. 2018, "
         "arXiv:1805.01978 (votes weighted by likeness)",
         limits="Every feature counts the same, also those that say nothing of your question. The model carries what "
-        "the source saw in each training image, and grows with their number.",
+        "the source saw in each training image, and grows with their number. Where all similar cases agree there is no "
+        "heat map.",
     )
     family = "frozen"
     class_weights: str = common.balance()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from medtl.sources.heads import ExampleCache, Neighbours, class_means_head
-from medtl.training.head import log_loss, solve, tempered_loss
+from medtl.training.head import log_loss, softmax, solve, tempered_loss
 from medtl.training.inference import head_scores
 from medtl.vocabulary import HeadRule
 
@@ -185,13 +185,15 @@ def _directions(cases: Cases) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _calibrated(cases: Cases, head: Neighbours | ExampleCache, size: float) -> nn.Module:
     """The head with the power, of some around `size`, that suits the tune part best."""
-    powers = size * np.geomspace(0.1, 16, 25) if len(cases.tune) else np.array([size])
-    found = []
-    for power in powers:
-        head.power.fill_(float(power))
-        loss = log_loss(head_scores(head, cases.tune), cases.tune_labels) if len(cases.tune) else 0.0
-        found.append((loss, float(power)))
-    head.power.fill_(min(found)[1])
+    power = size
+    if len(cases.tune):
+        bias = head.bias.numpy().astype(np.float64) if isinstance(head, ExampleCache) else 0.0
+        with torch.inference_mode():
+            answers = head(_tensor(cases.tune)).numpy().astype(np.float64) - bias  # at a power of 1
+        powers = size * np.geomspace(0.1, 16, 45)
+        losses = [log_loss(softmax(one * answers + bias), cases.tune_labels) for one in powers]
+        power = float(powers[int(np.argmin(losses))])
+    head.power.fill_(power)
     return head
 
 

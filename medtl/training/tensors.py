@@ -78,12 +78,23 @@ def augment(x: Tensor, kind: str, generator: torch.Generator) -> Tensor:
     mirrored (the heart is on the left), exposure varied. "ultrasound": the probe is on top, depth and gain vary.
     "microscopy": no side is up, so also mirrored and turned by quarters, and the weight of each colour varies a little.
     """
+    n = len(x)
+    return _changed(x, kind, lambda low, high: (torch.rand(n, generator=generator) * (high - low) + low).to(x.device))
+
+
+def look(x: Tensor, kind: str, number: int) -> Tensor:
+    """(B, C, S, S) in [0, 1] -> the same, all changed alike: the `number`th of the fixed small changes of this kind."""
+    n, generator = len(x), torch.Generator().manual_seed(1_000 + number)
+    return _changed(
+        x, kind, lambda low, high: (torch.rand(1, generator=generator) * (high - low) + low).expand(n).to(x.device)
+    )
+
+
+def _changed(x: Tensor, kind: str, uniform: Callable[[float, float], Tensor]) -> Tensor:
+    """`uniform(low, high)` draws a value for each picture."""
     if kind == "none":
         return x
     n, by = len(x), _CHANGES[kind]
-
-    def uniform(low: float, high: float) -> Tensor:
-        return (torch.rand(n, generator=generator) * (high - low) + low).to(x.device)
 
     def around(one: float) -> Tensor:
         return uniform(1 - one, 1 + one).view(-1, 1, 1, 1)

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from medtl.errors import MedtlError
+from medtl.evaluation.ranking import macro_auroc
 from medtl.sources.network import Network
 from medtl.strategies import make
 from medtl.training.checkpoint import Checkpoint
@@ -19,9 +20,10 @@ from medtl.training.descent import Descent, Setting
 from medtl.training.examples import Examples, Fitted, Stopped, Unlabelled
 from medtl.training.features import FeatureCache
 from medtl.training.head import log_loss
-from medtl.training.inference import Eye, head_scores
+from medtl.training.inference import Eye, Looks, head_scores
+from medtl.training.tensors import look
 from medtl.training.views import Live
-from medtl.vocabulary import Blend, NewHead, Penalty, Plan, PseudoLabel, Rate, Solve, Train
+from medtl.vocabulary import Blend, Look, NewHead, Penalty, Plan, PseudoLabel, Rate, Solve, Train
 from tests.builders import CPU, PICTURES, Heard, easy_examples, engine, image_network, same_state, state_of
 
 HEAD = NewHead("Put a new head on.")
@@ -485,8 +487,8 @@ def test_no_room_for_views_is_said_and_training_goes_on(monkeypatch: pytest.Monk
 
 def test_the_running_mean_is_what_is_kept() -> None:
     """With a memory near 1 the mean hardly leaves the first steps; the weights themselves do."""
-    plain = carried_out((HEAD, SOLVE, train(5, rate=1e-2, augment="none")))[1]
-    mean = carried_out((HEAD, SOLVE, train(5, rate=1e-2, augment="none", ema=0.999)))[1]
+    plain = carried_out((HEAD, SOLVE, train(5, rate=1e-2, augment="none", patience=0)))[1]
+    mean = carried_out((HEAD, SOLVE, train(5, rate=1e-2, augment="none", patience=0, ema=0.999)))[1]
     begun = state_of(image_network().trunk)
 
     def away(state: dict[str, torch.Tensor]) -> float:
@@ -635,3 +637,125 @@ def test_without_sure_answers_nothing_is_learned_from_them() -> None:
     _, got = carried_out((HEAD, SOLVE, never), heard, examples=with_unlabelled())
     assert same_state(got, carried_out((HEAD, SOLVE), examples=with_unlabelled())[1])
     assert any("0 of 60" in note and "no part" in note for note in heard.notes)
+
+
+# ---- several looks, and learning from the tune part in the end ------------------------------------------------------
+
+
+LOOK = Look("Look four times.", 3)
+LEARN = dataclasses.replace(SOLVE, learn_tune=True)
+
+
+def test_the_features_handed_on_are_the_mean_of_all_looks(tmp_path: Path) -> None:
+    examples = easy_examples()
+    cache = FeatureCache(tmp_path, "abc", PICTURES)
+    fitted, _ = carried_out((HEAD, LOOK, SOLVE), examples=examples, cache=cache)
+    assert fitted.looks == Looks(3, "mild") and fitted.computed_features == 4 * len(examples.labels)
+    eye = Eye(fitted.network, PICTURES, CPU, fitted.looks)
+    everyone = np.arange(len(examples.labels))
+    assert fitted.features is not None
+    assert np.allclose(fitted.features, eye.features(examples.inputs.take, everyone), atol=1e-5)
+    plain = Eye(fitted.network, PICTURES, CPU).features(examples.inputs.take, everyone)
+    assert not np.allclose(fitted.features, plain, atol=1e-3)
+    again, _ = carried_out((HEAD, LOOK, SOLVE), examples=examples, cache=cache)
+    assert again.computed_features == 0 and np.array_equal(again.features, fitted.features)  # type: ignore[arg-type]
+    one_look, _ = carried_out((HEAD, SOLVE), examples=examples, cache=cache)
+    assert one_look.computed_features == 0 and np.allclose(one_look.features, plain, atol=1e-5)  # type: ignore[arg-type]
+
+
+def test_a_look_changes_every_picture_alike_and_always_the_same() -> None:
+    x = torch.rand(5, 3, 16, 16)
+    together, apart = look(x, "mild", 2), torch.cat([look(one[None], "mild", 2) for one in x])
+    assert torch.allclose(together, apart, atol=1e-6)
+    assert not torch.allclose(look(x, "mild", 1), together)
+
+
+def test_what_is_said_of_the_tune_part_comes_from_heads_that_had_not_seen_the_case() -> None:
+    """Labels that are pure noise: the head in use answers its own cases far better than it could, the others do not."""
+    examples = easy_examples(n=120)
+    rng = np.random.default_rng(0)
+    network = image_network(width=64)
+    noise = rng.integers(0, 2, len(examples.labels))
+    examples = dataclasses.replace(examples, labels=noise)
+    loose = dataclasses.replace(LEARN, strengths=(100.0,))
+    fitted = engine(examples).carry_out(network, (HEAD, loose))
+    assert fitted.held_out is not None and fitted.held_out.shape == (len(examples.tune), 2)
+    assert fitted.features is not None
+    own = head_scores(network.head, fitted.features[examples.tune])
+    labels = examples.labels[examples.tune]
+    assert macro_auroc(labels, own) > 0.9 > 0.75 > macro_auroc(labels, fitted.held_out)
+
+
+def test_nothing_of_a_group_helps_to_answer_for_it() -> None:
+    examples = easy_examples()
+    groups = np.arange(len(examples.labels))
+    groups[examples.tune] = 7  # all of one patient: no other tuning case may help
+    examples = dataclasses.replace(examples, groups=groups)
+    fitted, _ = carried_out((HEAD, dataclasses.replace(LEARN, strengths=(0.1,))), examples=examples)
+    alone, _ = carried_out((HEAD, dataclasses.replace(SOLVE, strengths=(0.1,))), examples=examples)
+    assert alone.features is not None and alone.held_out is None and fitted.held_out is not None
+    assert np.allclose(fitted.held_out, head_scores(alone.network.head, alone.features[examples.tune]), atol=1e-3)
+
+
+def test_without_early_stopping_the_last_epoch_is_kept() -> None:
+    heard = Heard()
+    carried_out((HEAD, SOLVE, train(5, rate=2e-2, patience=0)), heard)
+    assert [e["best"] for e in heard.epochs] == [True] * 5
+
+
+AGAIN = train(4, patience=0, learn_tune=True)
+
+
+def test_the_second_training_learns_from_the_tune_part_and_says_of_it_what_the_first_said() -> None:
+    examples = easy_examples()
+    first, _ = carried_out((HEAD, dataclasses.replace(AGAIN, learn_tune=False)))
+    fitted, got = carried_out((HEAD, AGAIN))
+    said = head_scores(
+        first.network.head, Eye(first.network, PICTURES, CPU).features(examples.inputs.take, examples.tune)
+    )
+    assert fitted.held_out is not None and np.allclose(fitted.held_out, said, atol=1e-5)
+    assert not same_state(got, state_of(first.network))
+    assert fitted.trained_images == 4 * (2 * len(examples.train) + len(examples.tune))
+
+
+@pytest.mark.parametrize("changes", [{}, {"what": "low-rank", "rank": 2}, {"ema": 0.9}], ids=str)
+@pytest.mark.parametrize("after", [2, 6])
+def test_killed_in_either_training_it_resumes_to_the_same_weights(
+    changes: dict[str, Any], after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan: Plan = (HEAD, WEAK, dataclasses.replace(AGAIN, **changes))
+    wanted, state = carried_out(plan)
+    saved = {"n": 0}
+    save = Checkpoint.save
+
+    def kill(self: Checkpoint, name: str, what: Any) -> None:
+        save(self, name, what)
+        saved["n"] += 1
+        if saved["n"] == after:
+            raise Killed
+
+    monkeypatch.setattr(Checkpoint, "save", kill)
+    with pytest.raises(Killed):
+        carried_out(plan, checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    torch.manual_seed(99)
+    got, again = carried_out(plan, checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    assert same_state(state, again)
+    assert wanted.held_out is not None and np.allclose(got.held_out, wanted.held_out, atol=1e-6)  # type: ignore[arg-type]
+    assert saved["n"] == 8
+
+
+@pytest.mark.parametrize("changes", [{}, {"what": "low-rank", "rank": 2}], ids=str)
+def test_stopped_in_the_second_training_the_first_is_the_result(changes: dict[str, Any]) -> None:
+    step = dataclasses.replace(AGAIN, **changes)
+    _, wanted = carried_out((HEAD, dataclasses.replace(step, learn_tune=False)))
+    many = 4 * math.ceil(len(easy_examples().train) / 16)  # steps of the first training
+    fitted, got = carried_out((HEAD, step), Heard(when=lambda heard: len(heard.steps) > many + 1))
+    assert fitted.stopped and fitted.held_out is None
+    assert same_state(wanted, got)
+
+
+def test_a_head_of_zeros_says_the_same_of_everything() -> None:
+    fitted, _ = carried_out((dataclasses.replace(HEAD, zero=True), train(4, augment="none", patience=0)))
+    assert fitted.network.head.weight.abs().sum() > 0
+    blank = carried_out((dataclasses.replace(HEAD, zero=True), train(1, rate=1e-12, patience=0)))[0]
+    assert float(blank.network.head.weight.abs().max()) < 1e-9

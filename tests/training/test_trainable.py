@@ -6,6 +6,7 @@ from torch import nn
 
 from medtl.sources.image_nets import build
 from medtl.sources.network import Network
+from medtl.sources.values import wide_layers
 from medtl.training import trainable
 from tests.builders import KINDS, same_state, state_of
 
@@ -81,4 +82,4 @@ def test_small_and_grouped_layers_are_left_alone() -> None:
     net = network()
     block = nn.Sequential(nn.Conv2d(8, 64, 1), nn.Conv2d(64, 64, 3, groups=64), nn.Conv2d(64, 64, 1))
     stage = type(net.stages[0])("block", [block])
-    assert [module for module, _ in trainable.wide_layers(stage)] == [block[2]]
+    assert [module for module, _ in wide_layers(stage.members())] == [block[2]]

@@ -228,14 +228,18 @@ def _foretold(points: tuple[Point, ...], drawn: np.ndarray, n: int, where: str, 
         return without(
             f"The AUROC fell again towards {now} training cases per class: what more cases would bring cannot be said."
         )
-    whole = _fit(sizes, 1 - np.array([[point.auroc.value] for point in points]))
-    each = _fit(sizes, 1 - drawn[:, np.isfinite(drawn).all(axis=0)])
-    gain = float(_error(whole, now)[0] - _error(whole, now + more)[0])
-    low, high = percentiles(_error(each, now) - _error(each, now + more))
+    errors = 1 - np.array([[point.auroc.value] for point in points])
+    steady = 1 - drawn[:, np.isfinite(drawn).all(axis=0)]
+    # A curve may bend otherwise where it begins; so it is fitted through the last of the points as well.
+    last = [len(points) - skipped for skipped in range(len(points) - ENOUGH_POINTS + 1)]
+    whole = [_fit(sizes[-some:], errors[-some:]) for some in last]
+    each = [_fit(sizes[-some:], steady[-some:]) for some in last]
+    gain = float(np.mean([_error(fit, now) - _error(fit, now + more) for fit in whole]))
+    low, high = percentiles(np.concatenate([_error(fit, now) - _error(fit, now + more) for fit in each]))
     low, high = min(low, gain), max(high, gain)
     estimate = Estimate("auroc gain", gain, low, high, n, f"inverse power law, {points[-1].auroc.how}")
     grid = np.geomspace(sizes[0], now + more, 40)
-    fitted = tuple((float(x), float(1 - _error(whole, x)[0])) for x in grid)
+    fitted = tuple((float(x), float(1 - np.mean([_error(fit, x) for fit in whole]))) for x in grid)
     says = f"{more} more cases per class would bring about {signed(gain)} AUROC ({low:.2f} to {high:.2f})."
     return Curve(points, fitted, more, estimate, where, says, tuple(notes))
 

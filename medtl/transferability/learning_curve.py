@@ -295,9 +295,7 @@ def _why(small: bool, units: int, test: int) -> str:
 
 
 def _of_what(adapted: bool) -> str:
-    base = (
-        "Subsets keep the proportions of the classes and whole patients where they can; the last layer is fitted anew."
-    )
+    base = "Subsets of the training part alone keep the proportions of the classes and whole patients where they can; the last layer is fitted anew."
     if adapted:
         return f"{base} The curve is that of the source as it was, not of the adapted network, which may gain more."
     return base

@@ -85,7 +85,8 @@ def curve(
     small = len(np.unique(groups[everyone])) < SMALL and most(labels[everyone], groups[everyone], k) >= 3
     splits = _folded(labels, groups, everyone, k, seed) if small else [_capped(split, groups, seed)]
     judged = np.sort(np.concatenate([one.test for one in splits]))
-    notes = [_why(small, len(np.unique(groups[everyone])), len(split.test)), _of_what(adapted)]
+    units = len(np.unique(groups[everyone]))
+    notes = [_why(small, units, len(split.test), patients is not None), _of_what(adapted)]
     sizes = _sizes(splits, labels, k)
     if not sizes:
         says = "There are too few training cases for a learning curve: it needs a dozen of every class."
@@ -285,11 +286,13 @@ def _where(small: bool) -> str:
     return "out of fold" if small else "test part"
 
 
-def _why(small: bool, units: int, test: int) -> str:
+def _why(small: bool, units: int, test: int, known: bool) -> str:
+    """`known`: whether anybody said which images are of the same patient."""
     if small:
+        who, without = ("patients", "its patient") if known else ("different images", "it and its copies")
         return (
-            f"Judged out of fold: with {units} patients the {test} test cases alone would say too little, so every "
-            "case was tested by a last layer that learned without its patient."
+            f"Judged out of fold: with {units} {who} the {test} test cases alone would say too little, so every case "
+            f"was tested by a last layer that learned without {without}."
         )
     return f"Judged on the {test} cases of the test part, which no point learned from."
 

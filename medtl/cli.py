@@ -245,6 +245,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--device", default="auto")
     train.add_argument("--control", choices=("thumbnails", "from-scratch"), default="thumbnails")
+    train.add_argument("--unlabelled", default="", metavar="COHORT", help="its images are used without their labels")
+    train.add_argument("--teacher", default="", metavar="RUN", help="a finished run of this cohort to learn from")
     train.add_argument("--title")
     train.add_argument("--detach", action="store_true", help="return at once")
     command(words, "runs", commands.runs, "all runs")

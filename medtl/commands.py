@@ -239,7 +239,12 @@ def strategies(ws: Workspace, options: argparse.Namespace) -> Answer:
 
     return {
         "strategies": [
-            {**to_dict(cls.card), "settings": [to_dict(setting) for setting in strategies.settings_of(cls)]}
+            {
+                **to_dict(cls.card),
+                "family": cls.family,
+                "asks": list(cls.asks),
+                "settings": [to_dict(setting) for setting in strategies.settings_of(cls)],
+            }
             for cls in strategies.STRATEGIES
         ]
     }
@@ -295,7 +300,7 @@ def plan(ws: Workspace, options: argparse.Namespace) -> Answer:
 
     cohort = cohorts.load(ws, options.cohort)
     source = sources.sources(ws)[options.source]
-    strategy = strategies.make(options.strategy, _settings(options.set))
+    strategy = strategies.make_for(options.strategy, cohort, _settings(options.set))
     plan = strategy.plan(source.outline, len(cohort.classes))
     estimate = cost.estimate(ws, cohort, source, plan)
     return {
@@ -328,6 +333,7 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
         start.start(
             ws, options.cohort, options.source, strategy, settings=_known(strategy, settings) if several else settings,
             seed=options.seed, device=options.device, control=options.control, title=options.title,
+            **_aids(strategy, options, several),
         )
         for strategy in options.strategy
     ]  # fmt: skip
@@ -544,6 +550,16 @@ def _known(strategy: str, settings: dict[str, str]) -> dict[str, str]:
 
     names = {s.name for cls in strategies.STRATEGIES if cls.id == strategy for s in strategies.settings_of(cls)}
     return {name: value for name, value in settings.items() if name in names}
+
+
+def _aids(strategy: str, options: argparse.Namespace, several: bool) -> dict[str, Any]:
+    """What was named besides cohort and source; of several strategies each is given what it asks for."""
+    from medtl import strategies
+
+    given = {name: value for name in ("unlabelled", "teacher") if (value := getattr(options, name))}
+    if not several or strategy not in strategies.STRATEGIES:
+        return given
+    return {name: value for name, value in given.items() if name in strategies.STRATEGIES[strategy].asks}
 
 
 def _files(path: Path) -> list[Path]:

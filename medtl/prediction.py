@@ -50,7 +50,7 @@ class Trained:
     def __init__(self, workspace: Workspace, run_id: str) -> None:
         from medtl.sources.weights import load_trained
         from medtl.training import device as devices
-        from medtl.training.inference import Eye
+        from medtl.training.inference import Eye, Looks
 
         folder = store.folder(workspace, run_id)
         self.result = results.load(folder)
@@ -61,7 +61,8 @@ class Trained:
         self.network = load_trained(self.source, len(self.classes))
         # One image at a time is as quick on the CPU, and a GPU may be busy training.
         self.device = devices.choose("cpu")
-        self.eye = Eye(self.network, self.source.input, self.device)
+        looks = Looks(self.source.looks, self.source.looks_like)
+        self.eye = Eye(self.network, self.source.input, self.device, looks)
         self.neighbours = neighbours.load(self.result.folder)
         self.shower = Shower(self.cohort.reading)  # a new image is opened as the cohort's were, in a process of its own
         content = json.loads((self.result.folder / results.ESTIMATES).read_text("utf-8"))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import medtl
-from medtl import rank, strategies
+from medtl import aids, rank, strategies
 from medtl.cohorts import library as cohorts
 from medtl.errors import BadInput, NotReady
 from medtl.runs import launch as launching
@@ -31,13 +31,17 @@ def start(
     device: str = "auto",
     control: Control = "thumbnails",
     control_for: str = "",
+    unlabelled: str = "",
+    teacher: str = "",
     title: str | None = None,
     launch: bool = True,
 ) -> str:
     """Make a run and start it; returns its id. "auto" is allowed for source and strategy.
 
     With `control="from-scratch"` a second run of the same network without the source is queued behind it, whose result
-    replaces the cheap control. Raises MedtlError with the sentence of what is missing.
+    replaces the cheap control. Settings not named follow the cohort. `unlabelled` is the cohort whose images are used
+    without their labels, `teacher` the finished run to learn from, for strategies that ask for them.
+    Raises MedtlError with the sentence of what is missing.
     """
     cohort = cohorts.load(workspace, cohort_id)
     why = why_not(cohort)
@@ -53,10 +57,11 @@ def start(
     source = known[source_id]
     if not source.available:
         raise NotReady(f"The source '{source.title}' cannot be used: {source.why_not}", "Choose another source.")
-    strategy = strategies.make(strategy_id, settings)
+    strategy = strategies.make_for(strategy_id, cohort, settings)
     reason = strategy.why_not(source, cohort)
     if reason:
         raise BadInput(reason, "Choose another strategy, or change its settings.")
+    _check_aids(workspace, cohort, strategy, {"unlabelled": unlabelled, "teacher": teacher})
     if device not in ("auto", "cpu", "cuda"):
         raise BadInput(f"The device '{device}' is not known.", "Choose auto, cpu or cuda.")
     recipe = Recipe(
@@ -71,6 +76,8 @@ def start(
         device=device,
         control=control,
         control_for=control_for,
+        unlabelled=unlabelled,
+        teacher=teacher,
         advised={"source": advice.source, "strategy": advice.strategy, "basis": advice.basis} if advice else {},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
@@ -81,6 +88,22 @@ def start(
     if control == "from-scratch" and not strategy.forgets_source:
         start_control(workspace, recipe.run, launch=launch)
     return recipe.run
+
+
+def _check_aids(workspace: Workspace, cohort: Cohort, strategy: strategies.Strategy, given: dict[str, str]) -> None:
+    """What the strategy asks for besides cohort and source is named, nothing else is, and it can be used."""
+    wanted = {"unlabelled": "a cohort of unlabelled images", "teacher": "a finished run to learn from"}
+    for name, what in wanted.items():
+        if name in strategy.asks and not given[name]:
+            raise BadInput(f"'{strategy.card.title}' needs {what}.", f"Name it (on the command line with --{name}).")
+        if given[name] and name not in strategy.asks:
+            raise BadInput(
+                f"'{strategy.card.title}' does not use {what}.", "Leave it out, or choose a strategy that does."
+            )
+    if given["unlabelled"]:
+        aids.check_unlabelled(cohort, cohorts.load(workspace, given["unlabelled"]))
+    if given["teacher"]:
+        aids.check_teacher(workspace, given["teacher"], cohort)
 
 
 def start_control(workspace: Workspace, run_id: str, launch: bool = True) -> str:

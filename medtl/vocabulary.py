@@ -309,6 +309,8 @@ class Source:
     figures: tuple[str, ...] = ()  # held-out results, each a sentence with n and interval
     better_for: tuple[str, ...] = ()
     hidden: int = 0  # width of the hidden layer of the head these weights carry; 0 for a linear head
+    looks: int = 0  # how many small changes of a picture its answers rest on besides the picture itself
+    looks_like: str = "mild"  # the kind of these changes
     graph: str = ""  # path of the file that holds the architecture, where no named builder does (ONNX, Keras)
     needs: str = ""  # what installs the optional library it needs, e.g. "pip install timm"
     size_mb: float = 0.0
@@ -345,11 +347,26 @@ class Reinitialise:
 
 @dataclass(frozen=True)
 class NewHead:
-    """Put a fresh head on the network: linear, or with one hidden layer of `hidden` units and `dropout`."""
+    """Put a fresh head on the network: linear, or with one hidden layer of `hidden` units and `dropout`.
+
+    `zero`: a linear head of zeros, which says the same of every picture until it has learned, and so cannot push the
+    stages below it about at random.
+    """
 
     says: str
     hidden: int = 0
     dropout: float = 0.0
+    zero: bool = False
+
+
+@dataclass(frozen=True)
+class Look:
+    """From here on, and in every later answer, a picture is looked at as it is and in `times` fixed small changes of it
+    (`augment` names their kind); its features are the mean. A head is fitted on all of them, one by one."""
+
+    says: str
+    times: int
+    augment: str = "mild"
 
 
 HeadRule = Literal["logistic", "ridge", "lda", "class-means", "neighbours", "examples"]
@@ -363,12 +380,15 @@ class Solve:
     `rule` says how, and what `strengths` are: "logistic" (L2-regularised, standardised; values of C as scikit-learn has
     them, smaller is more regularised), "ridge" (alpha), "lda" (shrinkage, 0 to 1), "class-means" (how sharply the
     cosine to each class mean is read), "neighbours" (how many), "examples" (share of the training cases in the answer).
+    `learn_tune`: once the strength is chosen the head is fitted again on train and tune part together; what is said of
+    the tune part then comes from heads that had not seen the case.
     """
 
     says: str
     strengths: tuple[float, ...]
     balanced: bool = False
     rule: HeadRule = "logistic"
+    learn_tune: bool = False
 
 
 @dataclass(frozen=True)
@@ -392,6 +412,7 @@ Loss = Literal["cross-entropy", "focal", "logit-adjusted"]
 class Train:
     """Gradient descent on the stages named in `rates`; everything else stays exactly as it is, buffers included.
 
+    `patience` 0: no early stopping, the last epoch is kept (a tune part of a few cases cannot tell epochs apart).
     `adapt_batchnorm` False keeps batch-norm running statistics as they are even in stages that train. `by_task`: a case
     only teaches the outputs of its own task (`task_of`), as if every task had a head of its own on the shared trunk.
     `what` of the stages trains (the head always as a whole), for "low-rank" in `rank` directions. `by_gradient`: each
@@ -399,7 +420,9 @@ class Train:
     of the weights with this memory is judged and kept instead of the weights themselves. `views` above 0: what the
     stages before the first that trains make of so many augmented views of each picture is worked out once, and trained
     on. `smoothing` is the share of every label that is spread over all classes. `teach` above 0: so much of the loss is
-    to answer as the teacher does, at `temperature` (distillation).
+    to answer as the teacher does, at `temperature` (distillation). `learn_tune`: once the best epoch is known, train
+    again from where this step began, as many epochs, on train and tune part together; what is said of the tune part is
+    what the first training said, which had not seen it.
     """
 
     says: str
@@ -423,6 +446,7 @@ class Train:
     smoothing: float = 0.0
     teach: float = 0.0
     temperature: float = 4.0
+    learn_tune: bool = False
 
 
 @dataclass(frozen=True)
@@ -449,7 +473,7 @@ class PseudoLabel:
     balanced: bool = False
 
 
-Step = Reinitialise | NewHead | Solve | Train | Blend | PseudoLabel
+Step = Reinitialise | NewHead | Look | Solve | Train | Blend | PseudoLabel
 Plan = tuple[Step, ...]
 
 

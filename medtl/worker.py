@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,7 @@ class _Story:
         import numpy as np
 
         from medtl.cohorts import library as cohorts
-        from medtl.modalities.image import ImageInputs, keys
+        from medtl.modalities.image import ImageInputs, keys, together
         from medtl.sources import cards
         from medtl.sources import library as sources
         from medtl.training.examples import Examples
@@ -186,6 +187,8 @@ class _Story:
         self.cohort: Cohort = cohort
         self.source: Source = cards.keep_graph(source, self.folder)
         inputs = ImageInputs(self.workspace.cohort(cohort.id), cohort, source.input)
+        patients = [case.patient for case in cohort.cases]
+        self.patients = np.array(patients, dtype=object) if any(p is not None for p in patients) else None
         self.examples = Examples(
             inputs=inputs,
             labels=np.array([index[case.label] for case in cohort.cases], dtype=np.int64),
@@ -194,12 +197,26 @@ class _Story:
             test=np.flatnonzero(parts == "test"),
             keys=keys(inputs.pixels, cohort),
             classes=len(cohort.classes),
+            groups=together(inputs.pixels, cohort),
             tasks=np.unique([task_of(label) for label in cohort.classes], return_inverse=True)[1],
         )
-        patients = [case.patient for case in cohort.cases]
-        self.patients = np.array(patients, dtype=object) if any(p is not None for p in patients) else None
+        self._read_aids()
         self.listener.phase("read", "Reading the cohort", 1, 1)
         self.seconds["read"] = time.monotonic() - began
+
+    def _read_aids(self) -> None:
+        """What is learned from besides the labelled cases."""
+        import dataclasses
+
+        from medtl import aids
+
+        ws, recipe, cohort = self.workspace, self.recipe, self.cohort
+        if recipe.unlabelled:
+            more = aids.unlabelled(ws, recipe.unlabelled, cohort, self.source.input, self.listener)
+            self.examples = dataclasses.replace(self.examples, unlabelled=more)
+        if recipe.teacher:
+            said = aids.teacher(ws, recipe.teacher, cohort, self.examples.train, self.device, self.listener)
+            self.examples = dataclasses.replace(self.examples, teacher=said)
 
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
@@ -254,7 +271,7 @@ class _Story:
         e, cohort = self.examples, self.cohort
         features = fitted.features
         if features is None:
-            eye = Eye(fitted.network, self.source.input, self.device)
+            eye = Eye(fitted.network, self.source.input, self.device, fitted.looks)
             everyone = np.arange(len(e.labels))
 
             def progress(done: int, total: int) -> None:
@@ -263,6 +280,8 @@ class _Story:
             features = eye.features(e.inputs.take, everyone, progress)
         self.listener.phase("evaluate", "Working out the numbers and their intervals", 0, 1)
         scores = head_scores(fitted.network.head, features)
+        if fitted.held_out is not None:  # the model in use learned from the tune part in the end
+            scores[e.tune] = fitted.held_out
         thumbnails = e.inputs.pixels.thumbnails([case.id for case in cohort.cases])  # type: ignore[attr-defined]
         control = thumbnail_scores(thumbnails, e.labels, e.train, e.tune, e.test, e.classes)
         evaluation = evaluate(
@@ -343,6 +362,7 @@ class _Story:
         with whole_folder(self.folder / store.RESULT) as result:
             save_file(weights_of(fitted.network), result / cards.WEIGHTS)
             source = trained.source_of(self.recipe, self.cohort, self.source, self.plan, self.evaluation, result)
+            source = replace(source, looks=fitted.looks.times, looks_like=fitted.looks.kind)
             cards.write(result, source, trained.recipe_in_words(self.recipe))
             self._neighbours().save(result)
             self._traces(result)

@@ -30,7 +30,8 @@ MAY_IMPORT = {
         "medtl.cohorts", "medtl.evaluation", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.strategies",
         "medtl.training", "medtl.transferability",
     },
-    "medtl.start": {"medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies"},
+    "medtl.aids": {"medtl.cohorts", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.training"},
+    "medtl.start": {"medtl.aids", "medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies"},
     "medtl.prediction": {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.training",
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "medtl.consulting": set(),
     "medtl.consultant": {"medtl.prediction", "medtl.sources", "medtl.training"},
     "medtl.worker": {
+        "medtl.aids",
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.strategies", "medtl.training", "medtl.transferability",
     },

@@ -116,7 +116,7 @@ def _builders() -> list[Builder]:
 
 
 def _gflop(row: dict[str, Any]) -> float:
-    return sum(gflop for _, _, gflop in row["stages"])
+    return sum(stage[2] for stage in row["stages"])
 
 
 def _builder(id: str, family: Family, row: dict[str, Any]) -> Builder:

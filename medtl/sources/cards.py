@@ -19,6 +19,7 @@ WEIGHTS = "weights.safetensors"
 CARD = "card.toml"
 # What a source keeps of the images it learned from, beside its card (written by `medtl.transferability`).
 TRACES = ("statistics.npz", "seen.npz")
+_COUNTED = ("norms", "biases", "low_rank")  # of a stage; left out where nobody counted
 GRAPHS = {"onnx": "model.onnx", "keras": "model.keras"}  # builder -> the file that holds the architecture
 
 
@@ -54,6 +55,8 @@ def read(folder: Path, origin: SourceOrigin, id: str | None = None) -> Source:
             figures=tuple(card.get("figures", ())),
             better_for=tuple(card.get("better_for", ())),
             hidden=card.get("hidden", 0),
+            looks=card.get("looks", 0),
+            looks_like=card.get("looks_like", Source.looks_like),
             graph=str(graph or ""),
             needs=needs,
             size_mb=round(weights.stat().st_size / 1e6, 1) if weights.is_file() else 0.0,
@@ -88,6 +91,8 @@ def write(folder: Path, source: Source, recipe: str = "") -> None:
         "figures": list(source.figures),
         "better_for": list(source.better_for),
         "hidden": source.hidden,
+        "looks": source.looks,
+        "looks_like": source.looks_like if source.looks else "",
         "recipe": recipe,
         "sha256": source.sha256,
     }
@@ -110,6 +115,7 @@ def write(folder: Path, source: Source, recipe: str = "") -> None:
                 f"name = {_toml(stage.name)}",
                 f"parameters = {stage.parameters}",
                 f"gflop = {_toml(float(stage.gflop))}",
+                *(f"{name} = {count}" for name in _COUNTED if (count := getattr(stage, name)) >= 0),
             ]
     write_whole(folder / CARD, "\n".join(lines) + "\n")
 
@@ -138,7 +144,13 @@ def _outline(card: dict[str, Any]) -> Outline:
     if builder in GRAPHS:
         said = card["outline"]
         stages = tuple(
-            StageOutline(str(one["name"]), int(one["parameters"]), float(one["gflop"])) for one in said["stages"]
+            StageOutline(
+                str(one["name"]),
+                int(one["parameters"]),
+                float(one["gflop"]),
+                *(int(one.get(name, -1)) for name in _COUNTED),
+            )
+            for one in said["stages"]
         )
         return Outline(stages, int(said["features"]))
     return optional.TIMM[builder].outline if builder in optional.TIMM else BUILDERS[builder].outline

@@ -8,13 +8,13 @@ import contextlib
 import importlib.util
 import itertools
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medtl.errors import BadInput, NotReady
 from medtl.sources import limits
-from medtl.vocabulary import InputSpec, Outline, StageOutline
+from medtl.vocabulary import InputSpec, Outline
 
 if TYPE_CHECKING:
     from medtl.sources.network import Network
@@ -158,7 +158,7 @@ def outlined(network: "Network", spec: InputSpec) -> Outline:
         for stage, outline in zip(network.stages, network.outline().stages, strict=True):
             with FlopCounterMode(display=False) as counter:
                 x = stage(x)
-            stages.append(StageOutline(outline.name, outline.parameters, round(counter.get_total_flops() / 1e9, 3)))
+            stages.append(replace(outline, gflop=round(counter.get_total_flops() / 1e9, 3)))
     return Outline(tuple(stages), network.width)
 
 

@@ -7,6 +7,7 @@ modules, so that the keys of the trunk's state are torchvision's own and publish
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from medtl.errors import BadInput
 from medtl.sources.builders import BUILDERS
 from medtl.sources.network import Network, Stage, first_convolution
-from medtl.vocabulary import Outline, StageOutline
+from medtl.vocabulary import Outline
 
 Maker = Callable[[Any, int], Network]
 
@@ -64,7 +65,7 @@ def measure(network: Network, size: int, channels: int = 3) -> Outline:
         for stage, outline in zip(network.stages, network.outline().stages, strict=True):
             with FlopCounterMode(display=False) as counter:
                 x = stage(x)
-            stages.append(StageOutline(outline.name, outline.parameters, round(counter.get_total_flops() / 1e9, 3)))
+            stages.append(replace(outline, gflop=round(counter.get_total_flops() / 1e9, 3)))
         features = network.features_from(x, len(network.stages)).shape[1]
     return Outline(tuple(stages), features)
 

@@ -7,6 +7,7 @@ networks without values.
 """
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def row(weights: Any, network: Network, theirs: Any) -> dict[str, Any]:
         "input": {"size": size, "mean": mean, "std": std},
         "head": head_of(theirs, network),
         "features": outline.features,
-        "stages": [[stage.name, stage.parameters, stage.gflop] for stage in outline.stages],
+        "stages": [list(astuple(stage)) for stage in outline.stages],
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from torch import Tensor, nn
 
+from medtl.sources.values import as_matrix, biases, norm_values, wide_layers
 from medtl.vocabulary import Outline, StageOutline
 
 
@@ -30,6 +31,25 @@ class Stage:
     def parameters(self) -> Iterator[nn.Parameter]:
         for module in self.modules + self.also:
             yield from module.parameters()
+
+    def members(self) -> Iterator[nn.Module]:
+        """Every module in it, inner ones included, each once."""
+        seen: set[nn.Module] = set()
+        for top in self.modules + self.also:
+            for module in top.modules():
+                if module not in seen:
+                    seen.add(module)
+                    yield module
+
+    def outline(self) -> StageOutline:
+        """What is in it, counted; without the cost."""
+        return StageOutline(
+            self.name,
+            parameters=sum(p.numel() for p in self.parameters()),
+            norms=sum(p.numel() for p in norm_values(self.members())),
+            biases=sum(p.numel() for p in biases(self.members())),
+            low_rank=sum(sum(as_matrix(getattr(layer, name))) for layer, name in wide_layers(self.members())),
+        )
 
     def train(self, mode: bool) -> None:
         for module in self.modules + self.also:
@@ -95,10 +115,7 @@ class Network(nn.Module):
 
     def outline(self) -> Outline:
         """What strategies see; without the cost, which `image_nets.measure` adds."""
-        return Outline(
-            tuple(StageOutline(stage.name, sum(p.numel() for p in stage.parameters())) for stage in self._stages),
-            self.width,
-        )
+        return Outline(tuple(stage.outline() for stage in self._stages), self.width)
 
 
 def first_convolution(net: nn.Module) -> tuple[str, nn.Conv2d]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from medtl.errors import BadInput, NotReady
 from medtl.sources import cards, library
+from medtl.sources.heads import KEPT
 from medtl.sources.weights import HEAD, file_sha256, read_safetensors
 from medtl.vocabulary import Card, Cohort, Estimate, NewHead, Plan, Recipe, Source
 from medtl.workspace import whole_folder
@@ -49,9 +50,11 @@ def source_of(recipe: Recipe, cohort: Cohort, start: Source, plan: Plan, judged:
 
 def recipe_in_words(recipe: Recipe) -> str:
     settings = " ".join(f"--set {key}='{value}'" for key, value in recipe.settings.items())
+    aids = f" --unlabelled {recipe.unlabelled}" if recipe.unlabelled else ""
+    aids += f" --teacher {recipe.teacher}" if recipe.teacher else ""
     return (
         f"python -m medtl train {recipe.cohort} --source {recipe.source} --strategy {recipe.strategy} {settings} "
-        f"--seed {recipe.seed}".strip()
+        f"--seed {recipe.seed}{aids}".strip()
     )
 
 
@@ -70,9 +73,12 @@ def export_as_source(run_folder: Path, folder: Path, card: dict[str, Any] | None
     state = read_safetensors(Path(source.weights))
     # A new cohort brings its own classes and leaves the head unused; it is kept because it tells how well the source
     # suits other data (its answers, compared with their labels), and in full precision, because it is small.
+    # Not so a head that carries what the source saw in each training case: that stays where the cases are.
+    carries = HEAD + KEPT in state
     half = {
         key: value.half() if value.is_floating_point() and not key.startswith(HEAD) else value
         for key, value in state.items()
+        if not (carries and key.startswith(HEAD))
     }
     recipe = _recipe(run_folder)
     if folder.exists():

@@ -21,7 +21,8 @@ from medtl.errors import BadInput, NotReady
 from medtl.sources import torch_hub
 from medtl.sources.architectures import build_for
 from medtl.sources.builders import BUILDERS, Builder
-from medtl.sources.network import Network, first_convolution, hidden_head
+from medtl.sources.heads import restored
+from medtl.sources.network import Network, first_convolution
 from medtl.vocabulary import Source
 
 HEAD = "head."
@@ -173,11 +174,8 @@ def load_trained(source: Source, classes: int) -> Network:
     """A finished run's network with its own head, ready to predict."""
     state = read_safetensors(Path(source.weights))
     network = build_for(source, classes)
-    if source.hidden:
-        network.head = hidden_head(network.width, source.hidden, classes, 0.0)
     fill_trunk(network, state)
-    head = {key.removeprefix(HEAD): value.float() for key, value in state.items() if key.startswith(HEAD)}
-    network.head.load_state_dict(head)
+    network.head = restored({key.removeprefix(HEAD): value for key, value in state.items() if key.startswith(HEAD)})
     return network.eval()
 
 

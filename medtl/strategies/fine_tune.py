@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from medtl.strategies import common
-from medtl.strategies.linear_probe import fit_head
-from medtl.strategies.strategy import Strategy
-from medtl.vocabulary import Card, NewHead, Outline, Plan, Rate, Train
+from medtl.strategies.descends import KEEPS, Descends, all_stages
+from medtl.vocabulary import Card, Outline, Plan
 
 
 @dataclass(frozen=True)
-class FineTune(Strategy):
+class FineTune(Descends):
     card: ClassVar[Card] = Card(
         id="fine-tune",
         title="Adapt the whole network",
@@ -24,39 +23,18 @@ class FineTune(Strategy):
         "nothing improves on it.",
     )
     family = "adapts"
-    epochs: int = common.epochs(10)
-    rate: float = common.rate(1e-4)
     earlier_slower: float = common.earlier_slower()
-    augmentation: str = common.augment()
-    batch_norm: str = common.batchnorm("keep")
-    class_weights: str = common.balance()
-    batch: int = common.batch()
-    patience: int = common.patience(4)
     blend: float = common.blend(0.0)
 
     def plan(self, outline: Outline, classes: int) -> Plan:
-        balanced = self.class_weights == "balanced"
         return (
-            NewHead(f"Put a new last layer on the source, one output for each of your {classes} classes."),
-            fit_head(balanced),
-            Train(
-                says=f"Then let all {len(outline.stages)} stages adapt, up to {self.epochs} epochs, early stages "
-                "slower; keep the moment at which the tuning part looks best.",
-                epochs=self.epochs,
-                rates=slower(outline, self.rate, self.earlier_slower),
-                batch=self.batch,
-                augment=self.augmentation,
-                patience=self.patience,
-                adapt_batchnorm=self.batch_norm == "adapt",
-                balanced=balanced,
+            *self.probe_then(
+                classes,
+                self.train(
+                    f"Then let {all_stages(outline)} adapt, up to {self.epochs} epochs, early stages slower; {KEEPS}",
+                    common.slower(outline, self.rate, self.earlier_slower),
+                ),
             ),
             *common.blend_back(self.blend),
-            *([fit_head(balanced)] if self.blend else []),
+            *([self.fit_head()] if self.blend else []),
         )
-
-
-def slower(outline: Outline, rate: float, share: float) -> tuple[Rate, ...]:
-    """Every stage and the head; each stage nearer to the input gets `share` of the next one's rate."""
-    last = len(outline.stages) - 1
-    stages = (Rate(stage.name, rate * share ** (last - i)) for i, stage in enumerate(outline.stages))
-    return (*stages, Rate("head", rate))

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from medtl.strategies import common
-from medtl.strategies.strategy import Strategy, setting
-from medtl.vocabulary import Card, Cohort, NewHead, Outline, Plan, Rate, Source, Train
+from medtl.strategies.descends import Descends
+from medtl.strategies.strategy import setting
+from medtl.vocabulary import Card, Cohort, NewHead, Outline, Plan, Rate, Source
 
 
 @dataclass(frozen=True)
-class FreezeFirst(Strategy):
+class FreezeFirst(Descends):
     card: ClassVar[Card] = Card(
         id="freeze-first",
         title="Keep the first stages, adapt the last",
@@ -27,15 +28,10 @@ class FreezeFirst(Strategy):
         high=12,
     )
     hidden: int = setting(512, "Hidden layer", "Units in the layer under the classes.", low=8, high=4096, unit="units")
-    epochs: int = common.epochs(10)
     rate: float = common.rate(1e-3)
     dropout: float = setting(
         0.3, "Dropout", "Share of hidden units left out at random in each step.", low=0.0, high=0.9
     )
-    augmentation: str = common.augment()
-    batch_norm: str = common.batchnorm("keep")
-    class_weights: str = common.balance()
-    batch: int = common.batch()
     patience: int = common.patience(5)
 
     def plan(self, outline: Outline, classes: int) -> Plan:
@@ -52,16 +48,10 @@ class FreezeFirst(Strategy):
                 hidden=self.hidden,
                 dropout=self.dropout,
             ),
-            Train(
-                says=f"{what}, up to {self.epochs} epochs; the first {len(kept)} of {len(outline.stages)} stages stay "
+            self.train(
+                f"{what}, up to {self.epochs} epochs; the first {len(kept)} of {len(outline.stages)} stages stay "
                 "exactly as they are. Keep the moment at which the tuning part looks best.",
-                epochs=self.epochs,
-                rates=(*rates, Rate("head", self.rate)),
-                batch=self.batch,
-                augment=self.augmentation,
-                patience=self.patience,
-                adapt_batchnorm=self.batch_norm == "adapt",
-                balanced=self.class_weights == "balanced",
+                (*rates, Rate("head", self.rate)),
             ),
         )
 

@@ -21,7 +21,7 @@ class FromScratch(Strategy):
     epochs: int = common.epochs(20)
     rate: float = common.rate(1e-3)
     augmentation: str = common.augment()
-    class_weights: str = common.balance()
+    class_weights: str = common.imbalance()
     batch: int = common.batch()
     patience: int = common.patience(8)
 
@@ -39,7 +39,8 @@ class FromScratch(Strategy):
                 augment=self.augmentation,
                 patience=self.patience,
                 adapt_batchnorm=True,  # nothing worth keeping: the statistics must be learned too
-                balanced=self.class_weights == "balanced",
+                balanced=self.class_weights == common.BALANCED,
+                loss=common.loss_for(self.class_weights),
             ),
         )
 

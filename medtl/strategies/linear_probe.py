@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from medtl.strategies import common
 from medtl.strategies.strategy import Strategy
-from medtl.vocabulary import Card, NewHead, Outline, Plan, Solve
+from medtl.vocabulary import Card, Outline, Plan, Solve
 
 
 @dataclass(frozen=True)
@@ -21,18 +21,23 @@ class LinearProbe(Strategy):
     )
     family = "frozen"
     class_weights: str = common.balance()
+    looks: int = common.looks()
+    learn_tune: str = common.learn_tune()
 
     def plan(self, outline: Outline, classes: int) -> Plan:
         return (
-            NewHead(f"Put a new last layer on the source, one output for each of your {classes} classes."),
-            fit_head(self.class_weights == "balanced"),
+            common.new_head(classes),
+            *common.look(self.looks),
+            fit_head(self.class_weights == common.BALANCED, self.learn_tune == "yes"),
         )
 
 
-def fit_head(balanced: bool) -> Solve:
+def fit_head(balanced: bool, learn_tune: bool = False) -> Solve:
+    in_the_end = ", which is then learned from, too" if learn_tune else ""
     return Solve(
-        says="Look at every image once with the frozen source, then fit the last layer (regularised logistic "
-        "regression); how strongly to regularise is chosen on the tuning part.",
+        says="See every image with the frozen source, then fit the last layer (regularised logistic regression); how "
+        f"strongly to regularise is chosen on the tuning part{in_the_end}.",
         strengths=common.STRENGTHS,
         balanced=balanced,
+        learn_tune=learn_tune,
     )

@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from medtl.strategies import common
-from medtl.strategies.fine_tune import slower
-from medtl.strategies.linear_probe import fit_head
-from medtl.strategies.strategy import Strategy
-from medtl.vocabulary import Card, Cohort, NewHead, Outline, Plan, Source, Train, task_of
+from medtl.strategies.descends import KEEPS, Descends, all_stages
+from medtl.vocabulary import Card, Cohort, NewHead, Outline, Plan, Source, task_of
 
 
 @dataclass(frozen=True)
-class MultiTask(Strategy):
+class MultiTask(Descends):
     card: ClassVar[Card] = Card(
         id="multi-task",
         title="Learn several questions at once",
@@ -24,35 +22,24 @@ class MultiTask(Strategy):
     )
     family = "more"
     epochs: int = common.epochs(6)
-    rate: float = common.rate(1e-4)
     earlier_slower: float = common.earlier_slower()
-    augmentation: str = common.augment("strong")
-    batch_norm: str = common.batchnorm("keep")
-    class_weights: str = common.balance("balanced")
     blend: float = common.blend(0.5)
-    batch: int = common.batch()
+    augmentation: str = common.augment("strong")
+    class_weights: str = common.imbalance(common.BALANCED)
     patience: int = common.patience(3)
 
     def plan(self, outline: Outline, classes: int) -> Plan:
-        balanced = self.class_weights == "balanced"
         return (
             NewHead(f"Put new outputs on the source, one for each of your {classes} classes."),
-            fit_head(balanced),
-            Train(
-                says=f"Then let all {len(outline.stages)} stages adapt, up to {self.epochs} epochs, early stages "
-                "slower; a case only teaches the outputs of its own question. Keep the moment at which the tuning "
-                "part looks best.",
-                epochs=self.epochs,
-                rates=slower(outline, self.rate, self.earlier_slower),
-                batch=self.batch,
-                augment=self.augmentation,
-                patience=self.patience,
-                adapt_batchnorm=self.batch_norm == "adapt",
-                balanced=balanced,
+            self.fit_head(),
+            self.train(
+                f"Then let {all_stages(outline)} adapt, up to {self.epochs} epochs, early stages slower; a case only "
+                f"teaches the outputs of its own question; {KEEPS}",
+                common.slower(outline, self.rate, self.earlier_slower),
                 by_task=True,
             ),
             *common.blend_back(self.blend),
-            fit_head(balanced),
+            self.fit_head(),
         )
 
     def why_not(self, source: Source, cohort: Cohort) -> str | None:

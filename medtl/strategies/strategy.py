@@ -1,6 +1,7 @@
 """What every strategy is: a frozen dataclass whose fields are its settings, with a card and a plan. No torch."""
 
 import dataclasses
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,8 +79,13 @@ def setting(
 
 
 def settings_of(strategy: type[Strategy]) -> tuple[Setting, ...]:
-    """The settings of a strategy class in the order of its fields."""
-    return tuple(Setting(name=f.name, default=f.default, **f.metadata) for f in dataclasses.fields(strategy))  # type: ignore[arg-type]
+    """The settings of a strategy class: first those it states itself, in their order, then those it inherits."""
+    own = list(inspect.get_annotations(strategy))
+    fields = sorted(
+        dataclasses.fields(strategy),  # type: ignore[arg-type]
+        key=lambda f: own.index(f.name) if f.name in own else len(own),
+    )
+    return tuple(Setting(name=f.name, default=f.default, **f.metadata) for f in fields)
 
 
 def make(strategy: type[Strategy], settings: Mapping[str, Any]) -> Strategy:

@@ -45,13 +45,35 @@ class Setting:
     deadline: float | None = None  # of time.monotonic()
 
 
+@dataclass(frozen=True)
+class First:
+    """What a first training found, for a second one that learns from the tune part too: after how many epochs it was
+    best, at what temperature, what it had learned, and what it said of the tune part, (n tune, K) scores."""
+
+    epochs: int
+    temperature: float
+    state: Mapping[str, Tensor]
+    said: np.ndarray
+
+
 class Descent:
-    """Carries out one `Train` step on a network; `source` is the state of its trunk before anything was learned."""
+    """Carries out one `Train` step on a network; `source` is the state of its trunk before anything was learned.
+
+    With `first` it goes through as many epochs as were best then, at the same rates, and keeps the last one.
+    """
 
     def __init__(
-        self, setting: Setting, network: Network, step: Train, number: int, source: Mapping[str, Tensor]
+        self,
+        setting: Setting,
+        network: Network,
+        step: Train,
+        number: int,
+        source: Mapping[str, Tensor],
+        first: First | None = None,
     ) -> None:
-        self.setting, self.step, self.number = setting, step, number
+        self.setting, self.step, self.number, self.before = setting, step, number, first
+        self.epochs = first.epochs if first else step.epochs
+        self.judges = not first and step.patience > 0  # else the last epoch is kept, whatever the tune part says
         self.examples, self.spec, self.device = setting.examples, setting.spec, setting.device
         self.listener = setting.listener
         self.network = network
@@ -80,6 +102,8 @@ class Descent:
         self.mean_steps = 0
         self.unjudged = False  # what is kept was never scored on the tune part, as the first epoch was cut short
         self.best = to_cpu(network.state_dict())
+        if first:  # what is kept if the second training is cut short; its head is divided by the temperature already
+            self.best, self.best_epoch = dict(first.state), first.epochs
 
     def run(self, fitted: Fitted) -> bool:
         """Train; leaves the best state in the network. True when the network moved away from where it began."""
@@ -87,17 +111,20 @@ class Descent:
         epoch = start = self._resume()
         try:
             self.shown = self._shown()
-            if start == 1 and fitted.learned:
+            if start == 1 and fitted.learned and self.judges:
                 # What the steps before taught is the first candidate: training never ends worse on tune than it
                 # began. A head of random values is none.
                 self.best_loss = self._judge().loss
             # Patience is asked before an epoch, so that a run resumed after its last useful one does not train on. It
             # counts from the best epoch, not from the fitted head: moving away from that costs some epochs at first.
-            while epoch <= self.step.epochs and epoch - 1 - self.latest_epoch < self.step.patience:
+            while epoch <= self.epochs and (not self.judges or epoch - 1 - self.latest_epoch < self.step.patience):
                 fitted.stopped = self._epoch(epoch, fitted)
                 if fitted.stopped:
                     break
                 epoch += 1
+            if self.before and not fitted.stopped:
+                self.best, self.temperature = self._state(), self.before.temperature
+                fitted.held_out = self.before.said
         except (Stopped, OutOfTime) as end:
             if self.steps and not self.best_epoch and not fitted.learned:
                 self.best, self.unjudged = self._state(), True
@@ -105,6 +132,8 @@ class Descent:
             why = "The time you gave was used up" if fitted.out_of_time else "You asked to stop"
             fitted.stopped = self._ended(why, epoch, fitted)
         finally:
+            if self.before and fitted.held_out is None:  # what the first one left is whole again
+                trainable.merge(self.network)
             self.network.load_state_dict(self.best)
             trainable.merge(self.network)
             if self.best_epoch and "head" in self.rates:
@@ -138,7 +167,7 @@ class Descent:
                     "before: that one is kept, so this result is that of training only the last layer."
                 )
                 self.listener.note(fitted.outcome)
-        elif not fitted.stopped and epoch <= self.step.epochs:
+        elif not fitted.stopped and epoch <= self.epochs:
             self.listener.note(
                 f"Training ended after epoch {epoch - 1} of {self.step.epochs}: the tuning part had not improved for "
                 f"{self.step.patience} epochs. What epoch {self.best_epoch} had learned is kept."
@@ -192,17 +221,20 @@ class Descent:
             self.steps += 1
             self._average()
             self.listener.step(
-                epoch=epoch, epochs=self.step.epochs, step=i + 1, steps=len(batches), loss=loss, plan_step=self.number
+                epoch=epoch, epochs=self.epochs, step=i + 1, steps=len(batches), loss=loss, plan_step=self.number
             )
         fitted.trained_images += len(order)
         fitted.train_seconds += time.monotonic() - began
+        if self.before:
+            self._save(epoch)
+            return ""
         with self._averaged():
             judged = self._judge()
             if not math.isfinite(judged.loss):
                 return self._ended("Training diverged (the loss was not a number)", epoch, fitted)
             if judged.loss < self.latest_loss:
                 self.latest_loss, self.latest_epoch = judged.loss, epoch
-            better = judged.loss < self.best_loss
+            better = judged.loss < self.best_loss or not self.judges
             if better:
                 self.best_loss, self.best_epoch, self.temperature = judged.loss, epoch, judged.temperature
                 self.best = to_cpu(self.network.state_dict())
@@ -385,6 +417,7 @@ class Descent:
             {
                 "plan_step": self.number,
                 "epoch": epoch,
+                "first": vars(self.before) | {"said": torch.from_numpy(self.before.said)} if self.before else None,
                 "network": to_cpu(self.network.state_dict()),
                 "optimiser": self.optimiser.state_dict(),
                 "scaler": self.scaler.state_dict(),
@@ -398,7 +431,7 @@ class Descent:
             return 1
         try:
             state = self.setting.checkpoint.load()
-            if state is None or state["plan_step"] != self.number:
+            if state is None or state["plan_step"] != self.number or (state["first"] is None) != (self.before is None):
                 return 1
             # Read everything before anything is changed, so that damage leaves nothing half restored.
             epoch = int(state["epoch"])
@@ -416,6 +449,14 @@ class Descent:
         for name, value in kept.items():
             setattr(self, name, value)
         return epoch + 1
+
+
+def first_of(state: Mapping[str, Any] | None, number: int) -> First | None:
+    """From a checkpoint: what the first training of this step found, if the second was under way."""
+    if state is None or state["plan_step"] != number or state["first"] is None:
+        return None
+    said = state["first"]
+    return First(int(said["epochs"]), float(said["temperature"]), said["state"], said["said"].numpy())
 
 
 def soften(head: nn.Module, temperature: float) -> None:

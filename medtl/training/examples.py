@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from medtl.sources.network import Network
+from medtl.training.inference import ONE_LOOK, Looks
 
 
 class Stopped(Exception):
@@ -61,6 +62,7 @@ class Examples:
     test: np.ndarray
     keys: tuple[str, ...]  # content hash of each case
     classes: int
+    groups: np.ndarray | None = None  # (N,) cases of one group (a patient) are never told apart; None: each its own
     tasks: np.ndarray | None = None  # (K,) the number of the task each class belongs to; None: one task
     unlabelled: Unlabelled | None = None
     teacher: np.ndarray | None = None  # (N, K) scores of the model that is learned from, rows sum to 1
@@ -75,6 +77,8 @@ class Fitted:
     moved: bool = False  # whether a training has changed what the steps before it left
     out_of_time: bool = False
     features: np.ndarray | None = None
+    looks: Looks = ONE_LOOK  # how a picture is to be looked at when it is answered
+    held_out: np.ndarray | None = None  # (n tune, K) scores by models that had not seen the case, where this one has
     outcome: str = ""  # what the user would not expect of the result, in a sentence
     stopped: str = ""  # why training ended before its plan did, in a sentence; empty when it did not
     seconds: dict[str, float] = field(default_factory=lambda: {"features": 0.0, "fit": 0.0})

@@ -26,9 +26,15 @@ class FeatureCache:
     leaves nothing half-written. The folder may be deleted at any time.
     """
 
-    def __init__(self, root: Path, source_sha256: str, spec: InputSpec) -> None:
-        said = json.dumps([source_sha256, PREPARATION, spec.channels, spec.size, spec.mean, spec.std])
-        self.folder = root / hashlib.sha256(said.encode()).hexdigest()[:24]
+    def __init__(self, root: Path, source_sha256: str, spec: InputSpec, look: str = "") -> None:
+        """`look`: which small change of the pictures the rows are of; "" for the pictures as they are."""
+        self._of = root, source_sha256, spec
+        said = [source_sha256, PREPARATION, spec.channels, spec.size, spec.mean, spec.std, *([look] if look else [])]
+        self.folder = root / hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]
+
+    def changed(self, look: str) -> "FeatureCache":
+        """The cache of the same source for pictures changed in this way."""
+        return FeatureCache(*self._of, look)
 
     def load(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
         """The rows known for these content hashes. A damaged file is left out (its rows are worked out anew)."""

@@ -5,6 +5,8 @@ Letters: N cases in the cohort, n cases in hand, D features, K classes.
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,13 +14,17 @@ from torch import Tensor, nn
 
 from medtl.sources.network import Network, hidden_head, linear_head, reinitialise
 from medtl.training.checkpoint import Checkpoint, to_cpu
-from medtl.training.descent import Descent, Setting, soften
+from medtl.training.descent import Descent, First, Setting, first_of, soften
 from medtl.training.device import Device, seed_everything
 from medtl.training.examples import Examples, Fitted, Inputs, Listener, Stopped
 from medtl.training.features import FeatureCache, cached
-from medtl.training.head import log_loss, solve, tempered_loss
-from medtl.training.inference import Eye, head_scores
-from medtl.vocabulary import Blend, InputSpec, NewHead, Plan, PseudoLabel, Reinitialise, Solve, Step, Train
+from medtl.training.head import log_loss, path, solve, tempered_loss
+from medtl.training.heads import Cases, linear
+from medtl.training.heads import fit as fit_by_rule
+from medtl.training.inference import ONE_LOOK, Eye, Looks, head_scores
+from medtl.vocabulary import Blend, InputSpec, Look, NewHead, Plan, PseudoLabel, Reinitialise, Solve, Step, Train
+
+FOLDS = 5  # of the tune part, where it is learned from in the end
 
 
 class Engine:
@@ -48,9 +54,9 @@ class Engine:
         """Carry out the steps in order. Raises Stopped when asked to stop before anything is worth keeping."""
         fitted = Fitted(network)
         self._from = self.cache  # of the trunk as it is now; None once it has moved away from the source
+        self._looks = ONE_LOOK
         self._source = to_cpu(network.trunk.state_dict()) if any(map(_looks_back, plan)) else {}
         self._before: dict[str, Tensor] = {}  # the whole network before the first training
-        done = self._done_before()
         for number, step in enumerate(plan):
             seed_everything(self.seed, number)
             if isinstance(step, Reinitialise):
@@ -60,41 +66,51 @@ class Engine:
             elif isinstance(step, NewHead):
                 network.head = self._head(network, step)
                 fitted.learned = False
+            elif isinstance(step, Look):
+                fitted.looks = self._looks = Looks(step.times, step.augment)
             elif isinstance(step, Solve):
-                fitted.features = self.features(network, self._from, fitted)
-                self._solve(network, step, fitted.features, fitted)
+                looks = self._seen(network, fitted, self.examples.inputs, self.examples.keys)
+                fitted.features = looks.mean(axis=0)
+                self._solve(network, step, looks, fitted)
                 fitted.learned = True
             elif isinstance(step, PseudoLabel):
                 self._pseudo_label(network, step, fitted)
             elif isinstance(step, Train):
-                self._train(network, step, number, fitted, skip=number < done)
+                self._train(network, step, number, fitted)
             elif isinstance(step, Blend):
                 self._blend(network, step, fitted)
             if fitted.stopped:
                 break
         return fitted
 
-    def features(self, network: Network, cache: FeatureCache | None, fitted: Fitted) -> np.ndarray:
-        """(N, D): what the network sees in every case of the cohort, from the cache where it is known."""
-        return self._seen(network, cache, fitted, self.examples.inputs, self.examples.keys)
-
-    def _seen(
-        self, network: Network, cache: FeatureCache | None, fitted: Fitted, inputs: Inputs, keys: tuple[str, ...]
-    ) -> np.ndarray:
+    def _seen(self, network: Network, fitted: Fitted, inputs: Inputs, keys: tuple[str, ...]) -> np.ndarray:
+        """(1 + looks, n, D): what the network sees in these pictures, as they are and changed, from the cache where it
+        is known."""
         began = time.monotonic()
+        eye: list[Eye] = []  # made when first needed: a cached look needs none
 
-        def compute(indices: np.ndarray) -> np.ndarray:
-            eye = Eye(network, self.spec, self.device)
-            fitted.computed_features += len(indices)
+        def of(number: int) -> np.ndarray:
+            def compute(indices: np.ndarray) -> np.ndarray:
+                if not eye:
+                    eye.append(Eye(network, self.spec, self.device, self._looks))
+                fitted.computed_features += len(indices)
 
-            def progress(done: int, total: int) -> None:
-                self.listener.phase("features", "Looking at every image once", done, total)
-                if self.listener.should_stop():
-                    raise Stopped
+                def progress(done: int, total: int) -> None:
+                    self.listener.phase("features", says, done, total)
+                    if self.listener.should_stop():
+                        raise Stopped
 
-            return eye.features(inputs.take, indices, progress)
+                return np.asarray(eye[0].each(inputs.take, indices, (number,), progress)[0])
 
-        rows = cached(cache, keys, compute)
+            says = "Looking at every image once"
+            if self._looks.times:
+                says = f"Looking at every image, {number + 1} of {1 + self._looks.times} times"
+            cache = self._from
+            if cache is not None and number:
+                cache = cache.changed(f"{self._looks.kind} {number}")
+            return cached(cache, keys, compute)
+
+        rows = np.stack([of(number) for number in range(1 + self._looks.times)])
         fitted.seconds["features"] += time.monotonic() - began
         return rows
 
@@ -104,39 +120,73 @@ class Engine:
         k = self.examples.classes
         if step.hidden:
             return hidden_head(network.width, step.hidden, k, step.dropout)
-        return linear_head(network.width, k)
+        head = linear_head(network.width, k)
+        if step.zero:
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        return head
 
-    def _solve(self, network: Network, step: Solve, features: np.ndarray, fitted: Fitted) -> None:
+    def _solve(self, network: Network, step: Solve, looks: np.ndarray, fitted: Fitted) -> None:
+        """`looks` (V, N, D): the head learns from every look at a training case, and is judged by their mean."""
         began = time.monotonic()
         e = self.examples
         self.listener.phase("fit", "Fitting the last layer", 0, 1)
-        head = solve(
-            features[e.train], e.labels[e.train], features[e.tune], e.labels[e.tune],
-            e.classes, step.strengths, step.balanced,
-        )  # fmt: skip
-        assert isinstance(network.head, nn.Linear)
-        with torch.no_grad():
-            network.head.weight.copy_(torch.from_numpy(head.weight))
-            network.head.bias.copy_(torch.from_numpy(head.bias))
+        features = looks.mean(axis=0)
+        rows, labels = _rows(looks, e.labels, e.train)
+        cases = Cases(rows, labels, features[e.tune], e.labels[e.tune], e.classes, step.balanced)
+        fitted.held_out = None
+        if step.learn_tune and len(e.tune):
+            network.head = self._learned_from_both(looks, cases, step, fitted).to(self.device.where)
+        else:
+            network.head = fit_by_rule(step.rule, cases, step.strengths).to(self.device.where)
         self.listener.phase("fit", "Fitting the last layer", 1, 1)
         fitted.seconds["fit"] += time.monotonic() - began
 
-    def _train(self, network: Network, step: Train, number: int, fitted: Fitted, skip: bool) -> None:
-        """`skip`: a later step was under way when the run was interrupted; its checkpoint holds what this one did."""
+    def _learned_from_both(self, looks: np.ndarray, cases: Cases, step: Solve, fitted: Fitted) -> nn.Module:
+        e = self.examples
+        assert step.rule == "logistic"
+        strength = solve(
+            cases.train, cases.train_labels, cases.tune, cases.tune_labels, e.classes, step.strengths, step.balanced
+        ).strength
+        fitted.held_out = held_out(looks, e, strength, step.balanced)
+        rows, labels = _rows(looks, e.labels, np.concatenate([e.train, e.tune]))
+        head = next(path(rows, labels, e.classes, [strength], step.balanced))
+        return linear(head.weight, head.bias)
+
+    def _train(self, network: Network, step: Train, number: int, fitted: Fitted) -> None:
         if not self._before:
             self._before = to_cpu(network.state_dict())
         if fitted.out_of_time:
             return
-        if skip:
-            moved = fitted.moved = True
+        state = self._checkpointed()
+        if state is not None and number < state["plan_step"]:
+            moved = fitted.moved = True  # a later step was under way, and its checkpoint holds what this one did
         else:
-            setting = Setting(
-                self.examples, self.spec, self.device, self.seed, self.listener, self.checkpoint, self.deadline
-            )
-            moved = Descent(setting, network, step, number, self._source).run(fitted)
+            moved = self._descend(network, step, number, fitted, first_of(state, number))
         fitted.learned = True
         if moved and any(rate.stage != "head" for rate in step.rates):
             self._moved(fitted)
+
+    def _descend(self, network: Network, step: Train, number: int, fitted: Fitted, first: First | None) -> bool:
+        """Train, and where the step asks for it once more with the tune part. `first`: the first time is done."""
+        setting = Setting(
+            self.examples, self.spec, self.device, self.seed, self.listener, self.checkpoint, self.deadline
+        )
+        e, began = self.examples, to_cpu(network.state_dict())
+        fitted.held_out = None
+        if first is None:
+            descent = Descent(setting, network, step, number, self._source)
+            moved = descent.run(fitted)
+            again = step.learn_tune and descent.best_epoch and not (fitted.stopped or fitted.out_of_time)
+            if not again or not len(e.tune):
+                return moved
+            eye = Eye(network, self.spec, self.device, self._looks)
+            said = head_scores(network.head, eye.features(e.inputs.take, e.tune))
+            first = First(descent.best_epoch, descent.temperature, to_cpu(network.state_dict()), said)
+            network.load_state_dict(began)
+        everyone = replace(e, train=np.concatenate([e.train, e.tune]), tune=e.tune[:0])
+        Descent(replace(setting, examples=everyone), network, step, number, self._source, first).run(fitted)
+        return True
 
     def _blend(self, network: Network, step: Blend, fitted: Fitted) -> None:
         if not step.shares:
@@ -155,7 +205,7 @@ class Engine:
         for number, share in enumerate(sorted(step.shares)):
             self.listener.phase("fit", "Trying how much of the source to keep", number, len(step.shares))
             _interpolate(network, self._before, learned, share)
-            features = Eye(network, self.spec, self.device).features(e.inputs.take, e.tune)
+            features = Eye(network, self.spec, self.device, self._looks).features(e.inputs.take, e.tune)
             with torch.inference_mode():
                 logits = network.head.cpu().double()(torch.from_numpy(features.astype(np.float64))).numpy()
             network.head.float().to(self.device.where)
@@ -173,8 +223,8 @@ class Engine:
         e, more = self.examples, self.examples.unlabelled
         if more is None or not more.keys:
             return
-        fitted.features = self.features(network, self._from, fitted)
-        theirs = self._seen(network, self._from, fitted, more.inputs, more.keys)
+        fitted.features = self._seen(network, fitted, e.inputs, e.keys).mean(axis=0)
+        theirs = self._seen(network, fitted, more.inputs, more.keys).mean(axis=0)
         scores = head_scores(network.head, theirs)
         sure = scores.max(axis=1) >= step.sure
         said = (
@@ -193,10 +243,7 @@ class Engine:
         if not head.tune_loss < before:
             self.listener.note(f"{said}; learning from them was not better on the tuning part, so they were left out.")
             return
-        assert isinstance(network.head, nn.Linear)
-        with torch.no_grad():
-            network.head.weight.copy_(torch.from_numpy(head.weight))
-            network.head.bias.copy_(torch.from_numpy(head.bias))
+        network.head = linear(head.weight, head.bias).to(self.device.where)
         self.listener.note(f"{said} and were learned from as if that were their label: better on the tuning part.")
 
     # ---- around them -------------------------------------------------------------------------------------------------
@@ -205,13 +252,34 @@ class Engine:
         """The trunk is no longer the one features are known of."""
         self._from, fitted.features = None, None
 
-    def _done_before(self) -> int:
-        """The number of the step a checkpoint is of: trainings before it need not be carried out again."""
+    def _checkpointed(self) -> dict[str, Any] | None:
         try:
-            state = self.checkpoint.load() if self.checkpoint else None
-            return int(state["plan_step"]) if state else 0
+            return self.checkpoint.load() if self.checkpoint else None
         except (ValueError, KeyError, TypeError, RuntimeError, OSError, EOFError):
-            return 0  # damaged; the step itself says so when it looks
+            return None  # damaged; the step itself says so when it looks
+
+
+def _rows(looks: np.ndarray, labels: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(V, N, D) -> every look at these cases as a row of its own, (V n, D), and their labels."""
+    return looks[:, indices].reshape(-1, looks.shape[2]), np.tile(labels[indices], len(looks))
+
+
+def held_out(looks: np.ndarray, examples: Examples, strength: float, balanced: bool) -> np.ndarray:
+    """(n tune, K) scores of each tuning case by a head fitted on the train part and the other folds of the tune part.
+
+    Nothing of a case's group helps to answer for it. Cross-fitting, as scikit-learn's calibration does it: the head in
+    use has learned from these cases, and what it says of them would flatter a threshold.
+    """
+    e = examples
+    features, scores = looks.mean(axis=0), np.zeros((len(e.tune), e.classes))
+    groups = e.groups[e.tune] if e.groups is not None else np.arange(len(e.tune))
+    names, of = np.unique(groups, return_inverse=True)
+    fold = np.random.default_rng(0).permutation(len(names))[of] % FOLDS
+    for number in np.unique(fold):
+        mine = fold == number
+        rows, labels = _rows(looks, e.labels, np.concatenate([e.train, e.tune[~mine]]))
+        scores[mine] = next(path(rows, labels, e.classes, [strength], balanced)).scores(features[e.tune[mine]])
+    return scores
 
 
 def _looks_back(step: Step) -> bool:

@@ -1,6 +1,7 @@
 """Forward passes without gradients: features and scores, with batch norm folded into the convolutions before it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,8 +10,19 @@ from torch import Tensor, nn
 from medtl.sources.network import Network
 from medtl.training.device import Device
 from medtl.training.head import softmax
-from medtl.training.tensors import to_input
+from medtl.training.tensors import look, normalise, to_unit
 from medtl.vocabulary import InputSpec
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How often a picture is looked at besides as it is, each time a little changed; features are the mean."""
+
+    times: int = 0
+    kind: str = "mild"
+
+
+ONE_LOOK = Looks()
 
 
 class _Features(nn.Module):
@@ -29,9 +41,10 @@ class _Features(nn.Module):
 class Eye:
     """What a network sees in pictures. A frozen copy: later training does not change it."""
 
-    def __init__(self, network: Network, spec: InputSpec, device: Device) -> None:
+    def __init__(self, network: Network, spec: InputSpec, device: Device, looks: Looks = ONE_LOOK) -> None:
         self.spec = spec
         self.device = device
+        self.looks = looks
         self.network = device.place(folded(_Features(network.eval())))
 
     def features(
@@ -40,20 +53,34 @@ class Eye:
         indices: np.ndarray,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> np.ndarray:
-        """`take(indices)` gives (b, C, S, S) uint8 -> (n, D) float32 for n indices."""
-        rows = []
+        """`take(indices)` gives (b, C, S, S) uint8 -> (n, D) float32 for n indices: the mean over all looks."""
+        each = self.each(take, indices, range(1 + self.looks.times), on_progress)
+        return each[0] if len(each) == 1 else np.asarray(each.mean(axis=0))
+
+    def each(
+        self,
+        take: Callable[[np.ndarray], np.ndarray],
+        indices: np.ndarray,
+        numbers: Sequence[int],
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> np.ndarray:
+        """(len(numbers), n, D) float32: look number 0 is the picture as it is, the others its changes."""
+        rows: list[list[np.ndarray]] = [[] for _ in numbers]
         step = self.device.chunk_forward
         with torch.inference_mode():
             for start in range(0, len(indices), step):
                 chunk = indices[start : start + step]
-                x = to_input(take(chunk), self.spec, self.device.where)
-                with torch.autocast(
-                    self.device.name, dtype=self.device.autocast, enabled=self.device.autocast is not None
-                ):
-                    y = self.network(x)
-                rows.append(y.float().cpu().numpy())
+                x = to_unit(take(chunk), self.spec, self.device.where)
+                for at, number in enumerate(numbers):
+                    changed = look(x, self.looks.kind, number) if number else x
+                    rows[at].append(self._see(normalise(changed, self.spec)))
                 on_progress(start + len(chunk), len(indices))
-        return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
+        return np.stack([np.concatenate(of) if of else np.zeros((0, 0), np.float32) for of in rows])
+
+    def _see(self, x: Tensor) -> np.ndarray:
+        with torch.autocast(self.device.name, dtype=self.device.autocast, enabled=self.device.autocast is not None):
+            y = self.network(x)
+        return np.asarray(y.float().cpu().numpy())
 
 
 def folded(module: nn.Module) -> nn.Module:

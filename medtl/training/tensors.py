@@ -5,6 +5,7 @@ Letters: B cases, C channels, S pixels a side.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -37,7 +38,33 @@ def normalise(x: Tensor, spec: InputSpec) -> Tensor:
     return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-AUGMENTATIONS = ("none", "mild", "with flips", "strong")
+AUGMENTATIONS = ("none", "mild", "with flips", "strong", "film", "ultrasound", "microscopy")
+
+
+@dataclass(frozen=True)
+class _Changes:
+    """How far a picture may be changed. Shares of 1, except `turn` in degrees; `light` varies brightness and contrast,
+    `gamma` and `colour` (each channel's weight) on top. `quarters`: turned by 0, 90, 180 or 270 degrees first."""
+
+    turn: float = 10
+    size: float = 0.1
+    move: float = 0.1  # 5 % of the side, since the grid runs from -1 to 1
+    light: float = 0.15
+    gamma: float = 0.0
+    colour: float = 0.0
+    mirror: bool = False
+    quarters: bool = False
+    erase: bool = False
+
+
+_CHANGES = {
+    "mild": _Changes(),
+    "with flips": _Changes(mirror=True),
+    "strong": _Changes(25, 0.3, 0.2, 0.35, gamma=0.35, colour=0.2, mirror=True, erase=True),
+    "film": _Changes(turn=7, size=0.1, move=0.1, light=0.2, gamma=0.2),
+    "ultrasound": _Changes(turn=5, size=0.2, move=0.1, light=0.2, gamma=0.2),
+    "microscopy": _Changes(turn=20, size=0.15, light=0.15, colour=0.1, mirror=True, quarters=True),
+}
 
 
 def augment(x: Tensor, kind: str, generator: torch.Generator) -> Tensor:
@@ -47,40 +74,54 @@ def augment(x: Tensor, kind: str, generator: torch.Generator) -> Tensor:
     comes in from outside repeats the border. "with flips" also mirrors left and right half of the time. "strong", for
     sources that are to serve many targets: turned up to 25 degrees, scaled 0.7 to 1.3, shifted up to 10 %, mirrored,
     brightness, contrast and gamma up to 35 %, the weight of each colour up to 20 %, half of the time a patch of up to
-    a third of the side greyed out (random erasing, Zhong et al. 2017, arXiv:1708.04896).
+    a third of the side greyed out (random erasing, Zhong et al. 2017, arXiv:1708.04896). "film": upright and never
+    mirrored (the heart is on the left), exposure varied. "ultrasound": the probe is on top, depth and gain vary.
+    "microscopy": no side is up, so also mirrored and turned by quarters, and the weight of each colour varies a little.
     """
+    n = len(x)
+    return _changed(x, kind, lambda low, high: (torch.rand(n, generator=generator) * (high - low) + low).to(x.device))
+
+
+def look(x: Tensor, kind: str, number: int) -> Tensor:
+    """(B, C, S, S) in [0, 1] -> the same, all changed alike: the `number`th of the fixed small changes of this kind."""
+    n, generator = len(x), torch.Generator().manual_seed(1_000 + number)
+    return _changed(
+        x, kind, lambda low, high: (torch.rand(1, generator=generator) * (high - low) + low).expand(n).to(x.device)
+    )
+
+
+def _changed(x: Tensor, kind: str, uniform: Callable[[float, float], Tensor]) -> Tensor:
+    """`uniform(low, high)` draws a value for each picture."""
     if kind == "none":
         return x
-    n, strong = len(x), kind == "strong"
-
-    def uniform(low: float, high: float) -> Tensor:
-        return (torch.rand(n, generator=generator) * (high - low) + low).to(x.device)
+    n, by = len(x), _CHANGES[kind]
 
     def around(one: float) -> Tensor:
         return uniform(1 - one, 1 + one).view(-1, 1, 1, 1)
 
-    turn, size, move, light = (25, 0.3, 0.2, 0.35) if strong else (10, 0.1, 0.1, 0.15)
-    angle, scale = uniform(-turn, turn) * (math.pi / 180), uniform(1 - size, 1 + size)
+    angle, scale = uniform(-by.turn, by.turn) * (math.pi / 180), uniform(1 - by.size, 1 + by.size)
     mirror = torch.ones(n, device=x.device)
-    if kind in ("with flips", "strong"):
+    if by.mirror:
         mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    if by.quarters:
+        angle = angle + uniform(0, 4).floor() * (math.pi / 2)
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     affine = torch.stack(
         [
-            torch.stack([cos * mirror, -sin, uniform(-move, move)], dim=1),
-            torch.stack([sin * mirror, cos, uniform(-move, move)], dim=1),
+            torch.stack([cos * mirror, -sin, uniform(-by.move, by.move)], dim=1),
+            torch.stack([sin * mirror, cos, uniform(-by.move, by.move)], dim=1),
         ],
         dim=1,
-    )  # (B, 2, 3); a shift of 0.1 is 5 % of the side, since the grid runs from -1 to 1
+    )  # (B, 2, 3)
     grid = functional.affine_grid(affine, list(x.shape), align_corners=False)
     x = functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
-    brightness, contrast = around(light) - 1, around(light)
+    brightness, contrast = around(by.light) - 1, around(by.light)
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
     x = ((x - mean) * contrast + mean + brightness).clamp_(0, 1)
-    if strong:
-        colour = torch.cat([around(0.2) for _ in range(x.shape[1])], dim=1)
-        x = _erase(x.pow(around(light)).mul(colour).clamp_(0, 1), uniform)
-    return x
+    if by.colour or by.gamma:
+        colour = torch.cat([around(by.colour) for _ in range(x.shape[1])], dim=1)
+        x = x.pow(around(by.gamma)).mul(colour).clamp_(0, 1)
+    return _erase(x, uniform) if by.erase else x
 
 
 def _erase(x: Tensor, uniform: Callable[[float, float], Tensor]) -> Tensor:

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from medtl.sources.network import Network, Stage
+from medtl.sources.values import as_matrix, biases, norm_values, wide_layers
 from medtl.vocabulary import What
 
-# A layer with fewer rows or columns is left alone: a low-rank addition to it would have as many values as it has.
-LEAST = 16
 _SCALE = 2.0  # alpha over rank, arXiv:2106.09685 section 4.1
 
 
@@ -31,10 +30,6 @@ class LowRank(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         return weight + (_SCALE * self.up @ self.down).view(weight.shape)
-
-
-def as_matrix(weight: Tensor) -> tuple[int, int]:
-    return weight.shape[0], weight[0].numel()
 
 
 def choose(network: Network, names: set[str], what: What, rank: int) -> list[tuple[str, list[nn.Parameter]]]:
@@ -62,55 +57,19 @@ def merge(network: Network) -> None:
             for name in list(module.parametrizations):  # type: ignore[arg-type]
                 with torch.no_grad():
                     parametrize.remove_parametrizations(module, name, leave_parametrized=True)
-
-
-def norm_values(stage: Stage) -> Iterator[nn.Parameter]:
-    """Scale and shift of batch, layer and group norms."""
-    for module in _modules(stage):
-        if isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)):
-            yield from (value for value in (module.weight, module.bias) if value is not None)
-
-
-def biases(stage: Stage) -> Iterator[nn.Parameter]:
-    """All biases, those of norms included (they are what a convolution before a norm has for one)."""
-    for module in _modules(stage):
-        for name, value in module.named_parameters(recurse=False):
-            if name.endswith("bias"):
-                yield value
-
-
-def wide_layers(stage: Stage) -> Iterator[tuple[nn.Module, str]]:
-    """(module, name of its weight) of the convolutions and linear layers that can take a low-rank addition."""
-    for module in _modules(stage):
-        if isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
-            yield module, "in_proj_weight"
-        elif _is_whole(module) and min(as_matrix(module.weight)) >= LEAST:  # type: ignore[arg-type]
-            yield module, "weight"
+                # Weights come before biases again: optimisers and files know parameters by their order.
+                module._parameters = {name: module._parameters.pop(name), **module._parameters}
 
 
 def _of_stage(stage: Stage, what: What, rank: int) -> Iterator[nn.Parameter]:
     if what == "norms":
-        yield from norm_values(stage)
+        yield from norm_values(stage.members())
     elif what == "biases":
-        yield from biases(stage)
+        yield from biases(stage.members())
     elif what == "low-rank":
-        for module, name in list(wide_layers(stage)):
+        for module, name in list(wide_layers(stage.members())):
             addition = LowRank(getattr(module, name), rank)
             parametrize.register_parametrization(module, name, addition)
             yield from addition.parameters()
     else:
         yield from stage.parameters()
-
-
-def _is_whole(module: nn.Module) -> bool:
-    """A layer of one matrix: a convolution in groups is many small ones."""
-    return isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
-
-
-def _modules(stage: Stage) -> Iterator[nn.Module]:
-    seen: set[int] = set()
-    for top in stage.modules + stage.also:
-        for module in top.modules():
-            if id(module) not in seen:
-                seen.add(id(module))
-                yield module

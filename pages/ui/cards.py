@@ -228,6 +228,8 @@ def may_change(steps: Plan, outline: Outline, classes: int) -> str:
     """ "2,562 of 2.2 million values may change; the rest stays exactly as it is."""
     moving = strategies.may_change(steps, outline, classes)
     total = strategies.values(steps, outline, classes)
+    if moving is None:
+        return f"A part of its {_millions(total)} values may change; how many was not counted for this network."
     if moving == total:
         return f"All {_millions(total)} values may change."
     return f"{_millions(moving)} of {_millions(total)} values may change; the rest stays exactly as it is."

@@ -2,19 +2,27 @@
 
 import dataclasses
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from medtl.errors import BadInput, NotFound
 from medtl.evaluation.ranking import macro_auroc
-from medtl.sources.network import Network
-from medtl.strategies import STRATEGIES, Setting, make, may_change, sentences, settings_of
+from medtl.explanation.gradcam import explain
+from medtl.sources.heads import restored
+from medtl.sources.network import Network, Stage
+from medtl.sources.values import biases, norm_values, wide_layers
+from medtl.sources.weights import HEAD, fill_trunk, read_safetensors, weights_of
+from medtl.strategies import STRATEGIES, Setting, common, make, may_change, sentences, settings_of
+from medtl.training import tensors, trainable
+from medtl.training.checkpoint import Checkpoint
 from medtl.training.inference import Eye, head_scores
 from medtl.training.tensors import to_input
-from medtl.vocabulary import NewHead, Plan, Reinitialise, Solve, Train
+from medtl.vocabulary import Blend, NewHead, Outline, Plan, Reinitialise, Solve, StageOutline, Train
 from tests.builders import CPU, KINDS, Heard, cohort, easy_examples, engine, same_state, source, state_of
 
 IDS = STRATEGIES.ids
@@ -163,7 +171,7 @@ def test_it_learns_better_than_chance_and_what_is_frozen_stays(strategy: Any, ki
     make_network, spec = KINDS[kind]
     network, examples, heard = make_network(classes), easy_examples(spec, 120, classes), Heard()
     plan = strategy.plan(network.outline(), classes)
-    before = {stage.name: [state_of(m) for m in stage.modules] for stage in network.stages}
+    before, may_move = state_of(network.trunk), movable(network, plan)
     fitted = engine(examples, spec, heard).carry_out(network, plan)
     assert not fitted.stopped and fitted.network is network and not network.training
 
@@ -171,14 +179,193 @@ def test_it_learns_better_than_chance_and_what_is_frozen_stays(strategy: Any, ki
     assert scores.shape == (len(examples.test), classes) and np.allclose(scores.sum(axis=1), 1)
     assert macro_auroc(examples.labels[examples.test], scores) > 0.8
 
-    moving = {rate.stage for step in plan if isinstance(step, Train) for rate in step.rates}
-    if any(isinstance(step, Reinitialise) for step in plan):
-        moving |= set(before)
-    for stage in network.stages:
-        same = all(same_state(a, state_of(m)) for a, m in zip(before[stage.name], stage.modules, strict=True))
-        assert same or stage.name in moving, f"{stage.name} moved, buffers included"
-        if stage.name in moving and heard.epochs and any(epoch["best"] for epoch in heard.epochs):
-            assert not same
+    after = state_of(network.trunk)
+    assert after.keys() == before.keys(), "the names are still those of its library"
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    assert moved <= may_move, "what is frozen moved, buffers included"
+    if may_move and any(epoch["best"] for epoch in heard.epochs) and not any(isinstance(s, Blend) for s in plan):
+        assert moved
+
+
+def movable(network: Network, plan: Plan) -> set[str]:
+    """The names in the trunk's state of what this plan may change."""
+    names = {id(value): name for name, value in network.trunk.named_parameters()}
+    found: set[str] = set()
+    for step in plan:
+        if isinstance(step, Reinitialise):
+            return set(network.trunk.state_dict())
+        if not isinstance(step, Train):
+            continue
+        for stage in network.stages:
+            if stage.name in {rate.stage for rate in step.rates}:
+                found |= {names[id(value)] for value in singled_out(stage, step.what)}
+                assert not step.adapt_batchnorm
+    return found
+
+
+def singled_out(stage: Stage, what: str) -> list[torch.Tensor]:
+    if what == "norms":
+        return list(norm_values(stage.members()))
+    if what == "biases":
+        return list(biases(stage.members()))
+    if what == "low-rank":
+        return [getattr(layer, name) for layer, name in wide_layers(stage.members())]
+    return list(stage.parameters())
+
+
+def test_an_outline_counts_what_can_be_singled_out(kind: str) -> None:
+    network, classes = KINDS[kind][0](), 2
+    outline, head = network.outline(), (network.width + 1) * 2
+    for id, what in (("norms", "norms"), ("biases", "biases")):
+        wanted = sum(value.numel() for stage in network.stages for value in singled_out(stage, what))
+        assert may_change(make(id).plan(outline, classes), outline, classes) == wanted + head
+    for rank in (1, 8):
+        plan = make("low-rank", {"rank": rank}).plan(outline, classes)
+        chosen = trainable.choose(KINDS[kind][0](), {stage.name for stage in outline.stages}, "low-rank", rank)
+        learned = sum(value.numel() for _, values in chosen for value in values)
+        assert may_change(plan, outline, classes) == learned + head
+        assert all(stage.low_rank * rank <= stage.parameters for stage in outline.stages)
+
+
+def test_what_was_not_counted_is_not_given_a_number() -> None:
+    outline = Outline((StageOutline("one", 100), StageOutline("two", 100)), 8)
+    for id in ("norms", "biases", "low-rank"):
+        assert make(id).why_not(source(outline), cohort()) is None
+        plan = make(id).plan(outline, 2)
+        assert may_change(plan, outline, 2) is None and "not counted" in list(sentences(plan, outline, 2))[-1]
+    assert may_change(make("full").plan(outline, 2), outline, 2) == 218
+
+
+def test_what_a_network_does_not_have_cannot_adapt() -> None:
+    bare = Outline((StageOutline("one", 100, 0.1, 0, 0, 0), StageOutline("two", 100, 0.1, 0, 0, 0)), 8)
+    for id, word in (("norms", "norm layers"), ("biases", "biases"), ("low-rank", "too thin")):
+        said = make(id).why_not(source(bare), cohort())
+        assert said is not None and word in said
+    whole = Outline((StageOutline("all", 100, 0.1, 4, 4, 4),), 8)
+    for id in ("last-stage", "first-stage", "gradual", "by-gradient"):
+        assert "two stages" in str(make(id).why_not(source(whole), cohort()))
+    assert "at least one must stay" in str(make("first-stage", {"first": 4}).why_not(source(), cohort()))
+
+
+def test_a_model_that_carries_its_cases_is_not_made_of_too_many() -> None:
+    few, many = cohort(), cohort()
+    many = dataclasses.replace(many, split=dataclasses.replace(many.split, train=("x",) * 20_001))
+    for id in ("neighbours", "examples"):
+        assert make(id).why_not(source(), few) is None
+        assert "20,001" in str(make(id).why_not(source(), many))
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_class_weights_mean_the_same_everywhere(id: str) -> None:
+    outline = KINDS["image"][0]().outline()
+    for choice in next((s.choices for s in settings_of(STRATEGIES[id]) if s.name == "class_weights"), ()):
+        for step in make(id, {"class_weights": choice}).plan(outline, 2):
+            if isinstance(step, Train):
+                assert step.balanced == (choice == "balanced")
+                wanted = {"logit adjustment": "logit-adjusted", "focal": "focal"}
+                assert step.loss == wanted.get(choice, "cross-entropy")
+            if isinstance(step, Solve):
+                assert step.balanced == (choice in ("balanced", "logit adjustment"))
+
+
+def test_the_augmentations_of_the_settings_are_those_there_are() -> None:
+    assert common.AUGMENTATIONS == tensors.AUGMENTATIONS
+
+
+# ---- hard cohorts ---------------------------------------------------------------------------------------------------
+
+
+def few_examples(spec: Any, train: Any, tune: Any) -> Any:
+    """Easy examples of three classes, of which the train and the tune part hold so many cases each."""
+    e = easy_examples(spec, 60, 3)
+    rows = [np.flatnonzero(e.labels == k) for k in range(3)]
+    parts = [np.sort(np.concatenate([r[:n] for r, n in zip(rows, train, strict=True)])),
+             np.sort(np.concatenate([r[8 : 8 + n] for r, n in zip(rows, tune, strict=True)]))]  # fmt: skip
+    return dataclasses.replace(e, train=parts[0], tune=parts[1], test=np.sort(np.concatenate([r[12:] for r in rows])))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("train", "tune"), [((2, 2, 2), (2, 2, 2)), ((8, 8, 0), (2, 2, 2)), ((6, 0, 0), (2, 2, 2))],
+    ids=["two-a-class", "a-class-missing", "one-class-only"],
+)  # fmt: skip
+def test_few_cases_and_missing_classes_are_no_error(strategy: Any, train: Any, tune: Any) -> None:
+    network, examples = KINDS["table"][0](3), few_examples(KINDS["table"][1], train, tune)
+    for class_weights in ("as they are", "balanced"):
+        plan = shorter(dataclasses.replace(strategy, class_weights=class_weights).plan(network.outline(), 3))
+        engine(examples, KINDS["table"][1]).carry_out(network, plan)
+        scores = scores_on_test(network, "table", examples)
+        assert np.isfinite(scores).all() and np.allclose(scores.sum(axis=1), 1)
+
+
+def shorter(plan: Plan) -> Plan:
+    return tuple(dataclasses.replace(step, epochs=2) if isinstance(step, Train) else step for step in plan)
+
+
+def test_what_was_learned_can_be_stored_and_restored(strategy: Any, tmp_path: Path) -> None:
+    network, examples = KINDS["table"][0](), easy_examples(KINDS["table"][1])
+    engine(examples, KINDS["table"][1]).carry_out(network, shorter(strategy.plan(network.outline(), 2)))
+    save_file(weights_of(network), tmp_path / "w.safetensors")
+    state = read_safetensors(tmp_path / "w.safetensors")
+    again = KINDS["table"][0](seed=9)
+    fill_trunk(again, state)
+    again.head = restored({key.removeprefix(HEAD): value for key, value in state.items() if key.startswith(HEAD)})
+    assert np.array_equal(*(scores_on_test(one, "table", examples) for one in (network, again.eval())))
+
+
+def test_a_map_can_be_made_of_every_result(strategy: Any) -> None:
+    network, spec = KINDS["image"]
+    made, examples = network(), easy_examples(spec)
+    engine(examples, spec).carry_out(made, shorter(strategy.plan(made.outline(), 2)))
+    x = to_input(examples.inputs.take(examples.test[:1]), spec, CPU.where)
+    assert explain(made, x, 1, "malignant").state in ("ok", "flat")
+
+
+@pytest.mark.parametrize("round", [1, 2, 3])
+def test_gradual_killed_in_any_round_ends_with_the_same_weights(round: int, tmp_path: Path) -> None:
+    spec = KINDS["table"][1]
+    plan = make("gradual", {"epochs": 2, "epochs_each": 2, "rate": 3e-3}).plan(KINDS["table"][0]().outline(), 2)
+    whole = engine(easy_examples(spec), spec).carry_out(KINDS["table"][0](), plan).network
+
+    class Killed(Exception):
+        pass
+
+    heard = Heard()
+
+    def kill(epoch: int) -> None:
+        if len(heard.epochs) == 2 * round - 1:
+            raise Killed
+
+    heard.after_epoch = kill
+    with pytest.raises(Killed):
+        kept = Checkpoint(tmp_path / "c")
+        engine(easy_examples(spec), spec, heard, checkpoint=kept).carry_out(KINDS["table"][0](), plan)
+    torch.manual_seed(77)
+    rest = Heard()
+    again = engine(easy_examples(spec), spec, rest, checkpoint=Checkpoint(tmp_path / "c"))
+    assert same_state(state_of(again.carry_out(KINDS["table"][0](), plan).network), state_of(whole))
+    assert len(rest.epochs) == 6 - (2 * round - 1), "rounds that were over are not trained again"
+
+
+@pytest.mark.parametrize("id", ["low-rank", "ema", "wise-ft", "last-stage", "l2-sp"])
+def test_killed_after_an_epoch_the_other_ways_end_with_the_same_weights_too(id: str, tmp_path: Path) -> None:
+    spec = KINDS["image"][1]
+    plan = make(id, {"epochs": 3, "rate": 3e-3}).plan(KINDS["image"][0]().outline(), 2)
+    whole = engine(easy_examples(spec), spec).carry_out(KINDS["image"][0](), plan).network
+
+    class Killed(Exception):
+        pass
+
+    def kill(epoch: int) -> None:
+        if epoch == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        kept = Checkpoint(tmp_path / "c")
+        engine(easy_examples(spec), spec, Heard(after_epoch=kill), checkpoint=kept).carry_out(KINDS["image"][0](), plan)
+    torch.manual_seed(77)
+    again = engine(easy_examples(spec), spec, checkpoint=Checkpoint(tmp_path / "c"))
+    assert same_state(state_of(again.carry_out(KINDS["image"][0](), plan).network), state_of(whole))
 
 
 def test_features_that_are_handed_on_are_those_of_the_finished_network(strategy: Any, kind: str) -> None:

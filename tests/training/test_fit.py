@@ -12,15 +12,18 @@ import torch
 from torch.nn import functional
 
 from medtl.errors import MedtlError
+from medtl.evaluation.ranking import macro_auroc
 from medtl.sources.network import Network
 from medtl.strategies import make
 from medtl.training.checkpoint import Checkpoint
 from medtl.training.descent import Descent, Setting
-from medtl.training.examples import Examples, Fitted, Stopped
+from medtl.training.examples import Examples, Fitted, Stopped, Unlabelled
 from medtl.training.features import FeatureCache
-from medtl.training.inference import Eye
+from medtl.training.head import log_loss
+from medtl.training.inference import Eye, Looks, head_scores
+from medtl.training.tensors import look
 from medtl.training.views import Live
-from medtl.vocabulary import Blend, NewHead, Plan, Rate, Solve, Train
+from medtl.vocabulary import Blend, Look, NewHead, Penalty, Plan, PseudoLabel, Rate, Solve, Train
 from tests.builders import CPU, PICTURES, Heard, easy_examples, engine, image_network, same_state, state_of
 
 HEAD = NewHead("Put a new head on.")
@@ -457,3 +460,302 @@ def test_a_blend_lies_on_the_line_between_source_and_what_was_learned(share: flo
             assert torch.allclose(value, wanted, atol=1e-6), key
     fresh = Eye(blended, PICTURES, CPU).features(easy_examples().inputs.take, np.arange(96))
     assert fitted.features is not None and np.allclose(fitted.features, fresh, atol=1e-5)
+
+
+# ---- what only some plans ask for -----------------------------------------------------------------------------------
+
+
+def test_kept_views_cost_one_look_at_each_picture_and_learn_as_well() -> None:
+    examples, heard = easy_examples(), Heard()
+    step = train(6, augment="none", views=2)
+    fitted, _ = carried_out((HEAD, step), heard, examples=examples)
+    assert examples.inputs.taken == len(examples.train) + len(examples.tune)  # type: ignore[attr-defined]
+    assert not fitted.stopped and heard.epochs[-1]["tune_auroc"] > 0.9
+    live = Heard()
+    carried_out((HEAD, dataclasses.replace(step, views=0)), live)
+    for one, other in zip(heard.epochs, live.epochs, strict=True):  # float16 is all that differs
+        assert one["tune_loss"] == pytest.approx(other["tune_loss"], abs=0.02)
+
+
+def test_no_room_for_views_is_said_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medtl.training.descent.room_for", lambda size: False)
+    heard = Heard()
+    fitted, _ = carried_out((HEAD, train(2, views=2)), heard)
+    assert not fitted.stopped and len(heard.epochs) == 2
+    assert any("no room" in note for note in heard.notes)
+
+
+def test_the_running_mean_is_what_is_kept() -> None:
+    """With a memory near 1 the mean hardly leaves the first steps; the weights themselves do."""
+    plain = carried_out((HEAD, SOLVE, train(5, rate=1e-2, augment="none", patience=0)))[1]
+    mean = carried_out((HEAD, SOLVE, train(5, rate=1e-2, augment="none", patience=0, ema=0.999)))[1]
+    begun = state_of(image_network().trunk)
+
+    def away(state: dict[str, torch.Tensor]) -> float:
+        return sum(float((state[f"trunk.{key}"] - value).norm()) for key, value in begun.items() if "weight" in key)
+
+    assert 0 < away(mean) < away(plain)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"ema": 0.9}, {"what": "low-rank", "rank": 2}, {"by_gradient": True}, {"views": 2}, {"what": "norms"}],
+    ids=str,
+)
+def test_whatever_the_step_it_resumes_to_the_same_weights(changes: dict[str, Any], tmp_path: Path) -> None:
+    plan: Plan = (HEAD, WEAK, train(4, **changes))
+    _, wanted = carried_out(plan)
+    killed_run(tmp_path / "checkpoint", plan)
+    torch.manual_seed(99)
+    heard = Heard()
+    _, got = carried_out(plan, heard, checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    assert same_state(wanted, got) and [e["epoch"] for e in heard.epochs] == [3, 4]
+
+
+def test_a_plan_of_several_trainings_resumes_in_the_one_it_was_in(tmp_path: Path) -> None:
+    last = train(2, rates=(Rate("stage 3", 3e-3), Rate("head", 3e-3)))
+    plan: Plan = (HEAD, WEAK, last, train(3))
+    _, wanted = carried_out(plan)
+
+    def kill(epoch: int) -> None:
+        heard_so_far.append(epoch)
+        if len(heard_so_far) == 4:  # the second epoch of the second training
+            raise Killed
+
+    heard_so_far: list[int] = []
+    with pytest.raises(Killed):
+        carried_out(plan, Heard(after_epoch=kill), checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    heard = Heard()
+    _, got = carried_out(plan, heard, checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    assert same_state(wanted, got)
+    assert [(e["plan_step"], e["epoch"]) for e in heard.epochs] == [(3, 3)]
+
+
+def test_a_rate_by_gradient_is_largest_where_the_gradient_is() -> None:
+    step = Train("Train.", 1, tuple(Rate(f"stage {n}", 1e-3) for n in range(4)), batch=16, by_gradient=True)
+    training = Descent(setting(easy_examples()), image_network(), step, 0, {})
+    training._set_rate(0, 1)
+    full = training.optimiser.param_groups[0]["lr"]
+    training._batch(easy_examples().train[:16], torch.Generator())
+    rates = [group["lr"] for group in training.optimiser.param_groups]
+    shares = []
+    for group in training.optimiser.param_groups:
+        weights = torch.stack([p.detach().norm() for p in group["params"]]).norm()
+        shares.append(float(torch.stack([p.grad.norm() for p in group["params"]]).norm() / weights))
+    assert max(rates) == pytest.approx(full) and np.argmax(rates) == np.argmax(shares)
+    assert np.argsort(rates).tolist() == np.argsort(shares).tolist()
+
+
+def test_a_penalty_to_the_source_holds_the_weights_near_it() -> None:
+    begun = state_of(image_network().trunk)
+
+    def away(strength: float) -> float:
+        penalties = (Penalty("l2-sp", strength),) if strength else ()
+        plan = (HEAD, train(4, rate=1e-2, augment="none", penalties=penalties))
+        trunk = carried_out(plan)[0].network.trunk.state_dict()
+        return sum(float((trunk[key] - value).norm()) for key, value in begun.items() if key.endswith("0.weight"))
+
+    assert away(10.0) < away(0.0) / 2
+
+
+# ---- the best mix ---------------------------------------------------------------------------------------------------
+
+
+def test_of_mixes_the_best_on_the_tune_part_is_kept() -> None:
+    plan = (HEAD, WEAK, train(4))
+    learned, head_only = carried_out(plan)[1], carried_out((HEAD, WEAK))[1]
+    heard = Heard()
+    got = carried_out((*plan, Blend("Mix.", shares=(0.0, 0.5, 1.0))), heard)[1]
+    (note,) = [note for note in heard.notes if "mixed with the source" in note]
+    share = float(note.split(" %")[0].split()[-1]) / 100
+    for key, value in got.items():
+        if key.startswith("trunk.") and value.is_floating_point():  # the head is divided by a temperature besides
+            wanted = (1 - share) * head_only[key] + share * learned[key]
+            assert torch.allclose(value, wanted, atol=1e-5), key
+
+
+def test_nothing_learned_leaves_nothing_to_mix() -> None:
+    plan = (HEAD, SOLVE, train(2, rate=1e-12, augment="none"))
+    assert same_state(carried_out(plan)[1], carried_out((*plan, Blend("Mix.", shares=(0.0, 0.5, 1.0))))[1])
+
+
+# ---- time -----------------------------------------------------------------------------------------------------------
+
+
+def test_when_the_time_is_used_up_the_best_so_far_is_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"now": 0.0}
+    monkeypatch.setattr("medtl.training.descent.time.monotonic", lambda: clock["now"])
+
+    def tick(epoch: int) -> None:
+        clock["now"] += 10
+
+    heard = Heard(after_epoch=tick)
+    fitted, _ = carried_out((HEAD, train(9)), heard, deadline=25.0)
+    assert len(heard.epochs) == 3 and not fitted.stopped and fitted.out_of_time
+    assert "time you gave was used up" in fitted.outcome and fitted.outcome in heard.notes
+
+
+def test_no_time_at_all_keeps_the_fitted_head_and_says_so() -> None:
+    fitted, got = carried_out((HEAD, SOLVE, train(9)), deadline=0.0)
+    assert not fitted.stopped and "last layer as fitted" in fitted.outcome
+    assert same_state(got, carried_out((HEAD, SOLVE))[1])
+
+
+def test_no_time_and_nothing_learned_is_an_error_with_advice() -> None:
+    with pytest.raises(MedtlError) as error:
+        carried_out((HEAD, train(9)), deadline=0.0)
+    assert "time" in error.value.message and "more time" in error.value.advice
+
+
+# ---- unlabelled images ----------------------------------------------------------------------------------------------
+
+
+def with_unlabelled(n: int = 60, seed: int = 5) -> Examples:
+    more = easy_examples(n=n, seed=seed)
+    few = easy_examples()
+    return dataclasses.replace(few, train=few.train[:6], unlabelled=Unlabelled(more.inputs, more.keys))
+
+
+GUESS = PseudoLabel("Learn from the others.", sure=0.6, strengths=SOLVE.strengths)
+
+
+def test_learning_from_unlabelled_images_is_never_worse_on_the_tune_part() -> None:
+    def loss(fitted: Fitted, examples: Examples) -> float:
+        features = Eye(fitted.network, PICTURES, CPU).features(examples.inputs.take, examples.tune)
+        return log_loss(head_scores(fitted.network.head, features), examples.labels[examples.tune])
+
+    for seed in range(4):
+        examples, heard = with_unlabelled(seed=seed), Heard()
+        before = loss(carried_out((HEAD, SOLVE), examples=examples)[0], examples)
+        after = loss(carried_out((HEAD, SOLVE, GUESS), heard, examples=examples)[0], examples)
+        assert after <= before + 1e-9
+        assert any("60 unlabelled images" in note for note in heard.notes)
+
+
+def test_without_sure_answers_nothing_is_learned_from_them() -> None:
+    heard, never = Heard(), dataclasses.replace(GUESS, sure=1.1)
+    _, got = carried_out((HEAD, SOLVE, never), heard, examples=with_unlabelled())
+    assert same_state(got, carried_out((HEAD, SOLVE), examples=with_unlabelled())[1])
+    assert any("0 of 60" in note and "no part" in note for note in heard.notes)
+
+
+# ---- several looks, and learning from the tune part in the end ------------------------------------------------------
+
+
+LOOK = Look("Look four times.", 3)
+LEARN = dataclasses.replace(SOLVE, learn_tune=True)
+
+
+def test_the_features_handed_on_are_the_mean_of_all_looks(tmp_path: Path) -> None:
+    examples = easy_examples()
+    cache = FeatureCache(tmp_path, "abc", PICTURES)
+    fitted, _ = carried_out((HEAD, LOOK, SOLVE), examples=examples, cache=cache)
+    assert fitted.looks == Looks(3, "mild") and fitted.computed_features == 4 * len(examples.labels)
+    eye = Eye(fitted.network, PICTURES, CPU, fitted.looks)
+    everyone = np.arange(len(examples.labels))
+    assert fitted.features is not None
+    assert np.allclose(fitted.features, eye.features(examples.inputs.take, everyone), atol=1e-5)
+    plain = Eye(fitted.network, PICTURES, CPU).features(examples.inputs.take, everyone)
+    assert not np.allclose(fitted.features, plain, atol=1e-3)
+    again, _ = carried_out((HEAD, LOOK, SOLVE), examples=examples, cache=cache)
+    assert again.computed_features == 0 and np.array_equal(again.features, fitted.features)  # type: ignore[arg-type]
+    one_look, _ = carried_out((HEAD, SOLVE), examples=examples, cache=cache)
+    assert one_look.computed_features == 0 and np.allclose(one_look.features, plain, atol=1e-5)  # type: ignore[arg-type]
+
+
+def test_a_look_changes_every_picture_alike_and_always_the_same() -> None:
+    x = torch.rand(5, 3, 16, 16)
+    together, apart = look(x, "mild", 2), torch.cat([look(one[None], "mild", 2) for one in x])
+    assert torch.allclose(together, apart, atol=1e-6)
+    assert not torch.allclose(look(x, "mild", 1), together)
+
+
+def test_what_is_said_of_the_tune_part_comes_from_heads_that_had_not_seen_the_case() -> None:
+    """Labels that are pure noise: the head in use answers its own cases far better than it could, the others do not."""
+    examples = easy_examples(n=120)
+    rng = np.random.default_rng(0)
+    network = image_network(width=64)
+    noise = rng.integers(0, 2, len(examples.labels))
+    examples = dataclasses.replace(examples, labels=noise)
+    loose = dataclasses.replace(LEARN, strengths=(100.0,))
+    fitted = engine(examples).carry_out(network, (HEAD, loose))
+    assert fitted.held_out is not None and fitted.held_out.shape == (len(examples.tune), 2)
+    assert fitted.features is not None
+    own = head_scores(network.head, fitted.features[examples.tune])
+    labels = examples.labels[examples.tune]
+    assert macro_auroc(labels, own) > 0.9 > 0.75 > macro_auroc(labels, fitted.held_out)
+
+
+def test_nothing_of_a_group_helps_to_answer_for_it() -> None:
+    examples = easy_examples()
+    groups = np.arange(len(examples.labels))
+    groups[examples.tune] = 7  # all of one patient: no other tuning case may help
+    examples = dataclasses.replace(examples, groups=groups)
+    fitted, _ = carried_out((HEAD, dataclasses.replace(LEARN, strengths=(0.1,))), examples=examples)
+    alone, _ = carried_out((HEAD, dataclasses.replace(SOLVE, strengths=(0.1,))), examples=examples)
+    assert alone.features is not None and alone.held_out is None and fitted.held_out is not None
+    assert np.allclose(fitted.held_out, head_scores(alone.network.head, alone.features[examples.tune]), atol=1e-3)
+
+
+def test_without_early_stopping_the_last_epoch_is_kept() -> None:
+    heard = Heard()
+    carried_out((HEAD, SOLVE, train(5, rate=2e-2, patience=0)), heard)
+    assert [e["best"] for e in heard.epochs] == [True] * 5
+
+
+AGAIN = train(4, patience=0, learn_tune=True)
+
+
+def test_the_second_training_learns_from_the_tune_part_and_says_of_it_what_the_first_said() -> None:
+    examples = easy_examples()
+    first, _ = carried_out((HEAD, dataclasses.replace(AGAIN, learn_tune=False)))
+    fitted, got = carried_out((HEAD, AGAIN))
+    said = head_scores(
+        first.network.head, Eye(first.network, PICTURES, CPU).features(examples.inputs.take, examples.tune)
+    )
+    assert fitted.held_out is not None and np.allclose(fitted.held_out, said, atol=1e-5)
+    assert not same_state(got, state_of(first.network))
+    assert fitted.trained_images == 4 * (2 * len(examples.train) + len(examples.tune))
+
+
+@pytest.mark.parametrize("changes", [{}, {"what": "low-rank", "rank": 2}, {"ema": 0.9}], ids=str)
+@pytest.mark.parametrize("after", [2, 6])
+def test_killed_in_either_training_it_resumes_to_the_same_weights(
+    changes: dict[str, Any], after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan: Plan = (HEAD, WEAK, dataclasses.replace(AGAIN, **changes))
+    wanted, state = carried_out(plan)
+    saved = {"n": 0}
+    save = Checkpoint.save
+
+    def kill(self: Checkpoint, name: str, what: Any) -> None:
+        save(self, name, what)
+        saved["n"] += 1
+        if saved["n"] == after:
+            raise Killed
+
+    monkeypatch.setattr(Checkpoint, "save", kill)
+    with pytest.raises(Killed):
+        carried_out(plan, checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    torch.manual_seed(99)
+    got, again = carried_out(plan, checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    assert same_state(state, again)
+    assert wanted.held_out is not None and np.allclose(got.held_out, wanted.held_out, atol=1e-6)  # type: ignore[arg-type]
+    assert saved["n"] == 8
+
+
+@pytest.mark.parametrize("changes", [{}, {"what": "low-rank", "rank": 2}], ids=str)
+def test_stopped_in_the_second_training_the_first_is_the_result(changes: dict[str, Any]) -> None:
+    step = dataclasses.replace(AGAIN, **changes)
+    _, wanted = carried_out((HEAD, dataclasses.replace(step, learn_tune=False)))
+    many = 4 * math.ceil(len(easy_examples().train) / 16)  # steps of the first training
+    fitted, got = carried_out((HEAD, step), Heard(when=lambda heard: len(heard.steps) > many + 1))
+    assert fitted.stopped and fitted.held_out is None
+    assert same_state(wanted, got)
+
+
+def test_a_head_of_zeros_says_the_same_of_everything() -> None:
+    fitted, _ = carried_out((dataclasses.replace(HEAD, zero=True), train(4, augment="none", patience=0)))
+    assert fitted.network.head.weight.abs().sum() > 0
+    blank = carried_out((dataclasses.replace(HEAD, zero=True), train(1, rate=1e-12, patience=0)))[0]
+    assert float(blank.network.head.weight.abs().max()) < 1e-9

@@ -22,6 +22,8 @@ from medtl.rank import LOOKED_AT
 from medtl.vocabulary import WINDOWS, Task, Uncertain
 from medtl.workspace import Workspace
 
+BUDGET = "time a run may take, e.g. 90s, 10m or 1h: training then ends with the best until then"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
@@ -78,8 +80,32 @@ def _short(value: Any) -> str:
 
 
 def _show_runs(answer: Answer) -> None:
+    if answer.get("chosen"):
+        print(f"Chosen: {answer['chosen']}. {answer['chosen_says']}")
     for run in answer["runs"]:
         _show_run(run)
+
+
+def _show_compared(answer: Answer) -> None:
+    print(answer["says"])
+    print(f"Compared with: {answer['reference']}, {answer['reference_why'].rstrip('.')}.")
+    for row in answer["rows"]:
+        auroc = next((e for e in row["estimates"] if e["name"] == "auroc"), None)
+        reached = f"{auroc['value']:.3f}  ({auroc['low']:.3f} to {auroc['high']:.3f})" if auroc else "no AUROC"
+        cost = f"{row['seconds']:.0f} s" if row["seconds"] is not None else ""
+        tune = f"tune part: AUROC {row['tune_auroc']:.3f}, log-loss {row['tune_loss']:.3f}"
+        print(f"  {row['run']}  {reached}  {cost:>7}  {tune}  {row['name']}")
+    for pair in answer["pairs"]:
+        print(f"  {pair['says']}")
+        for called in pair["calls"]:
+            gap, p = called["difference"], "" if called["p"] is None else f"; p = {called['p']:.3f}"
+            print(
+                f"    {called['name']} at the frozen thresholds: {gap['value']:+.3f} ({gap['low']:+.3f} to "
+                f"{gap['high']:+.3f}; {called['how']}{p}); only the first right in {called['only_first']}, only the "
+                f"second in {called['only_second']} of {gap['n']}"
+            )
+    for note in answer["notes"]:
+        print(f"  {note}")
 
 
 def _show_run(run: Answer) -> None:
@@ -90,8 +116,11 @@ def _show_run(run: Answer) -> None:
         print(f"  {caveat}")
     if run.get("small_test"):
         print(f"  {run['small_test']}")
-    if run.get("control"):
-        print(f"  {run['control']['says']}")
+    for guard in run.get("guards") or ():
+        print(f"  {guard['says']}")
+    for name in ("cross_validated", "learning_curve"):
+        if run.get(name):
+            print(f"  {run[name]['says']}")
     if run.get("message"):
         print(f"  {run['message']} {run.get('advice', '')}")
 
@@ -230,16 +259,20 @@ def _parser() -> argparse.ArgumentParser:
     recommend = command(words, "recommend", commands.recommend, "which source and strategy to begin with, and why")
     recommend.add_argument("cohort")
     recommend.add_argument("--source")
+    recommend.add_argument("--budget", metavar="TIME", help=BUDGET)
     plan = command(words, "plan", commands.plan, "what a strategy would do, without doing it")
     plan.add_argument("cohort")
     plan.add_argument("--source", required=True)
     plan.add_argument("--strategy", required=True)
     plan.add_argument("--set", action="append", metavar="SETTING=VALUE")
+    plan.add_argument("--budget", metavar="TIME", help=BUDGET)
+    calibrate = command(words, "calibrate", commands.calibrate, "try out how fast sources run here")
+    calibrate.add_argument("--source", action="append", help="this one (may be repeated); else those not known yet")
 
     train = command(words, "train", commands.train, "transfer a source to a cohort", _show_runs)
     train.add_argument("cohort", nargs="?")
     train.add_argument("--source", default="auto")
-    train.add_argument("--strategy", action="append")
+    train.add_argument("--strategy", action="append", help="auto, or one; several are a group")
     train.add_argument("--recipe", metavar="FILE", help="repeat the run of a recipe that `export` wrote")
     train.add_argument("--set", action="append", metavar="SETTING=VALUE")
     train.add_argument("--seed", type=int, default=0)
@@ -248,7 +281,18 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--unlabelled", default="", metavar="COHORT", help="its images are used without their labels")
     train.add_argument("--teacher", default="", metavar="RUN", help="a finished run of this cohort to learn from")
     train.add_argument("--title")
+    train.add_argument("--cross-validate", action="store_true", help="afterwards train the plan in every fold, too")
+    train.add_argument("--repeats", type=int, default=1, choices=range(1, 21), metavar="N", help="of that, 1 to 20")
+    train.add_argument("--budget", metavar="TIME", help=BUDGET)
     train.add_argument("--detach", action="store_true", help="return at once")
+    again = command(
+        words, "cross-validate", commands.cross_validate, "train a finished run's plan in every fold", _show_run
+    )
+    again.add_argument("run")
+    again.add_argument("--repeats", type=int, default=1, help="how often all folds are cut anew and trained (1 to 20)")
+    again.add_argument("--detach", action="store_true", help="return at once")
+    compare = command(words, "compare", commands.compare, "two to six finished runs of one cohort", _show_compared)
+    compare.add_argument("run", nargs="+", metavar="RUN")
     command(words, "runs", commands.runs, "all runs")
     command(words, "show", commands.show, "one run", _show_run).add_argument("run")
     command(words, "stop", commands.stop, "stop a run, keeping the best so far", _show_run).add_argument("run")

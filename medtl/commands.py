@@ -7,6 +7,7 @@ import argparse
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -251,14 +252,18 @@ def strategies(ws: Workspace, options: argparse.Namespace) -> Answer:
 
 
 def recommend(ws: Workspace, options: argparse.Namespace) -> Answer:
-    from medtl import rank
+    from medtl import rank, start, strategies
     from medtl.cohorts import library as cohorts
     from medtl.sources import library as sources
     from medtl.vocabulary import to_dict
 
     known = sources.sources(ws)
     chosen = [known[options.source]] if options.source else list(known)
-    return to_dict(rank.recommended(ws, cohorts.load(ws, options.cohort), chosen))
+    cohort = cohorts.load(ws, options.cohort)
+    found = rank.recommended(ws, cohort, chosen)
+    takes = start.estimate(ws, cohort, known[found.source], strategies.make(found.strategy))
+    over = takes.over(_seconds(options.budget))
+    return {**to_dict(found), "seconds": round(takes.seconds, 1), "cost": takes.says, "budget": over}
 
 
 def rank(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -292,17 +297,16 @@ def rank(ws: Workspace, options: argparse.Namespace) -> Answer:
 
 
 def plan(ws: Workspace, options: argparse.Namespace) -> Answer:
-    from medtl import strategies
+    from medtl import start, strategies
     from medtl.cohorts import library as cohorts
     from medtl.sources import library as sources
-    from medtl.training import cost
     from medtl.vocabulary import to_dict
 
     cohort = cohorts.load(ws, options.cohort)
     source = sources.sources(ws)[options.source]
     strategy = strategies.make_for(options.strategy, cohort, _settings(options.set))
     plan = strategy.plan(source.outline, len(cohort.classes))
-    estimate = cost.estimate(ws, cohort, source, plan)
+    estimate = start.estimate(ws, cohort, source, strategy)
     return {
         "source": source.id,
         "strategy": strategy.id,
@@ -313,38 +317,88 @@ def plan(ws: Workspace, options: argparse.Namespace) -> Answer:
         "why_not": strategy.why_not(source, cohort),
         "seconds": round(estimate.seconds, 1),
         "cost": estimate.says,
+        "basis": estimate.basis,
+        "budget": estimate.over(_seconds(options.budget)),
     }
+
+
+def calibrate(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import calibrating
+    from medtl.vocabulary import to_dict
+
+    return {"sources": [to_dict(one) for one in calibrating.run(ws, options.source or ())]}
 
 
 # ---- runs ------------------------------------------------------------------------------------------------------------
 
 
 def train(ws: Workspace, options: argparse.Namespace) -> Answer:
-    from medtl import start
-    from medtl.runs import results
+    from medtl import automatic, start
+    from medtl.runs import results, store
 
     if options.recipe:
         return _train_again(ws, options)
     if not (options.cohort and options.strategy):
         raise BadInput("Training needs a cohort and a strategy.", "Name both, or give --recipe FILE.")
-    settings = _settings(options.set)
-    several = len(options.strategy) > 1
-    ids = [
-        start.start(
-            ws, options.cohort, options.source, strategy, settings=_known(strategy, settings) if several else settings,
-            seed=options.seed, device=options.device, control=options.control, title=options.title,
-            **_aids(strategy, options, several),
-        )
-        for strategy in options.strategy
-    ]  # fmt: skip
+    settings, named = _settings(options.set), list(dict.fromkeys(options.strategy))
+    if "auto" in named or len(named) > 1:
+        if settings and "auto" in named:
+            raise BadInput("Settings cannot be given for strategies that are chosen automatically.", "Name a strategy.")
+        group = automatic.begin(
+            ws, options.cohort, options.source, [id for id in named if id != "auto"],
+            settings={id: _known(id, settings) for id in named}, automatic="auto" in named, seed=options.seed,
+            device=options.device, control=options.control, title=options.title,
+            budget=_seconds(options.budget), aids={id: _aids(id, options, several=True) for id in named},
+        )  # fmt: skip
+        ids = [member.run for member in automatic.members(ws, group)]
+    else:
+        group = ""
+        ids = [
+            start.start(
+                ws, options.cohort, options.source, named[0], settings=settings, seed=options.seed,
+                device=options.device, control=options.control, title=options.title,
+                budget=_seconds(options.budget), **_aids(named[0], options, several=False),
+            )
+        ]  # fmt: skip
+    if options.cross_validate:
+        for id in ids:
+            store.wish_cross_validation(ws.run(id), options.repeats)
+            _say(f"{id}: {_takes(start.cross_validation_takes(ws, id, options.repeats), options.repeats)}")
     if not options.detach:
-        from medtl.runs import store
-
         controls = [run.id for run in store.runs(ws) if run.control_for in ids]
         for id in [*ids, *controls]:
             _follow(ws, id)
+    choice = automatic.chosen(ws, group) if group else None
+    if choice:
+        ids.sort(key=lambda id: id != choice.run)  # the result of an automatic group first
     runs = [results.describe(ws, id) for id in ids]
-    return {"runs": runs, "exit": 2 if any(run["status"] == "failed" for run in runs) else 0}
+    said = {"chosen": choice.run, "chosen_says": choice.says} if choice else {}
+    return {"runs": runs, **said, "exit": 2 if any(run["status"] == "failed" for run in runs) else 0}
+
+
+def cross_validate(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import start
+    from medtl.runs import results
+
+    _say(_takes(start.cross_validation_takes(ws, options.run, options.repeats), options.repeats))
+    start.cross_validate(ws, options.run, options.repeats)
+    if not options.detach:
+        _follow(ws, options.run)
+    return results.describe(ws, options.run)
+
+
+def _takes(seconds: float, repeats: int) -> str:
+    from medtl.training.cost import in_words
+
+    return f"Cross-validating {repeats} {'time' if repeats == 1 else 'times'} takes {in_words(seconds)} more."
+
+
+def compare(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import comparing
+    from medtl.vocabulary import to_dict
+
+    answer: Answer = to_dict(comparing.compare(ws, options.run))
+    return answer
 
 
 def _train_again(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -542,6 +596,16 @@ def _pair(text: str, form: str, example: str) -> tuple[str, str]:
     if not equals:
         raise BadInput(f"'{text}' is not {form}.", f"Write for example {example}.")
     return name, value
+
+
+def _seconds(text: str | None) -> float:
+    """ "90", "90s", "10m" or "1h" in seconds; 0 for nothing."""
+    if not text:
+        return 0.0
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip().lower())
+    if not found:
+        raise BadInput(f"'{text}' is no length of time.", "Write for example --budget 10m, 90s or 1h.")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _known(strategy: str, settings: dict[str, str]) -> dict[str, str]:

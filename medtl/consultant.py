@@ -1,4 +1,4 @@
-"""`python -m medtl.consultant HOME`: a warm process that answers questions about finished runs, one JSON line each.
+"""`python -m medtl.consultant HOME`: a warm process that answers questions about runs and pictures, one JSON line each.
 
 It exists so that the web server never loads torch. Started by `medtl.consulting`, imported by nobody. It ends when its
 standard input closes, so it cannot outlive the server.
@@ -44,6 +44,13 @@ class Desk:
             return {"predictions": [as_message(answer, self.workspace.spool) for answer in answers]}
         if asked == "explain":
             return to_dict(self._run(question["run"]).explain_case(question["case"], question["label"]))
+        if asked == "augment":
+            from medtl import augmenting
+
+            shown = augmenting.examples(
+                self.workspace, question["cohort"], question["kind"], int(question.get("channels", 3))
+            )
+            return {"examples": augmenting.as_message(shown, self.workspace.spool)}
         if asked in ("look-at-source", "add-source"):
             from medtl.sources import importing
 

@@ -40,6 +40,13 @@ class Consultant:
         answer: dict[str, Any] = self._runs.ask(ask="explain", run=run_id, case=case_id, label=label)
         return answer
 
+    def augment(self, cohort_id: str, kind: str, channels: int = 3) -> list[dict[str, Any]]:
+        """What augmentation does to a few training pictures: see `augmenting.as_message`."""
+        answer: list[dict[str, Any]] = self._runs.ask(ask="augment", cohort=cohort_id, kind=kind, channels=channels)[
+            "examples"
+        ]
+        return answer
+
     def look_at_source(self, path: str, builder: str, stated: dict[str, Any] | None = None) -> str:
         """What was found in a file, and whether it fits; nothing is kept."""
         asked = {"ask": "look-at-source", "path": path, "builder": builder, "stated": stated}

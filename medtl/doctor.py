@@ -10,6 +10,7 @@ from medtl.cohorts import limits
 from medtl.errors import MedtlError
 from medtl.sources import limits as source_limits
 from medtl.start import versions
+from medtl.training import hindsight
 from medtl.training.machine import machine
 from medtl.workspace import Workspace
 
@@ -42,6 +43,7 @@ def examine(workspace: Workspace) -> dict[str, Any]:
         "versions": versions(),
         "torch": pair,
         "device": machine().describe(),
+        "estimates": hindsight.typical(workspace),
         "decoders": {name: _present(module) for module, name in _DECODERS.items()},
         "extras": {f"{name} ({what})": _present(name) for name, what in _EXTRAS.items()},
         "home": str(workspace.home),

@@ -3,20 +3,40 @@
 import importlib.metadata
 import platform
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import medtl
 from medtl import aids, rank, strategies
 from medtl.cohorts import library as cohorts
-from medtl.errors import BadInput, NotReady
+from medtl.cohorts.pixels import Pixels
+from medtl.errors import BadInput, MedtlError, NotReady
+from medtl.modalities.image import keys
 from medtl.runs import launch as launching
-from medtl.runs import store
+from medtl.runs import results, store
 from medtl.sources import library as sources
+from medtl.strategies.strategy import Strategy
+from medtl.training import cost
+from medtl.training.features import FeatureCache
 from medtl.vocabulary import Cohort, Recipe, Source
 from medtl.workspace import Workspace
 
 Control = Literal["thumbnails", "from-scratch"]
+
+
+@dataclass(frozen=True)
+class Together:
+    """The group a run is started in: the id of its first run (empty: this one is the first), whether the best on the
+    tune part is the group's result, and the strategies from the one expected to be best."""
+
+    group: str
+    automatic: bool
+    expected: tuple[str, ...]
+
+
+FOLDS = 5  # of a cross-validation (medtl.training.cross_validation, which loads torch; a test holds the two together)
+BUDGET = (10.0, 7 * 86_400.0)  # seconds a budget may have
 _NEEDED = ("torch", "torchvision", "numpy", "scikit-learn", "pydicom", "grad-cam", "streamlit")
 
 
@@ -34,26 +54,34 @@ def start(
     unlabelled: str = "",
     teacher: str = "",
     title: str | None = None,
+    budget: float = 0.0,
+    together: Together | None = None,
     launch: bool = True,
 ) -> str:
-    """Make a run and start it; returns its id. "auto" is allowed for source and strategy.
+    """Make a run and start it; returns its id. "auto" is allowed for source and strategy; as a strategy it starts the
+    automatic group (medtl.automatic) and returns the group's id, that of its first run. `budget`: seconds after which
+    training ends with the best until then; 0: none.
 
     With `control="from-scratch"` a second run of the same network without the source is queued behind it, whose result
     replaces the cheap control. Settings not named follow the cohort. `unlabelled` is the cohort whose images are used
     without their labels, `teacher` the finished run to learn from, for strategies that ask for them.
     Raises MedtlError with the sentence of what is missing.
     """
+    if strategy_id == "auto":
+        from medtl import automatic  # which starts its runs one by one through this function
+
+        return automatic.begin(
+            workspace, cohort_id, source_id, automatic=True, seed=seed, device=device, budget=budget, control=control,
+            title=title, launch=launch,
+        )  # fmt: skip
     cohort = cohorts.load(workspace, cohort_id)
     why = why_not(cohort)
     if why:
         raise NotReady(*why)
     known = sources.sources(workspace)
     advice = _advice(workspace, cohort, known)
-    if "auto" in (source_id, strategy_id):
-        if advice is None:
-            raise NotReady("None of the sources can be used.", "Choose or add another source.")
-        source_id = advice.source if source_id == "auto" else source_id
-        strategy_id = advice.strategy if strategy_id == "auto" else strategy_id
+    if source_id == "auto":
+        source_id = advised_source(workspace, cohort)
     source = known[source_id]
     if not source.available:
         raise NotReady(f"The source '{source.title}' cannot be used: {source.why_not}", "Choose another source.")
@@ -64,8 +92,12 @@ def start(
     _check_aids(workspace, cohort, strategy, {"unlabelled": unlabelled, "teacher": teacher})
     if device not in ("auto", "cpu", "cuda"):
         raise BadInput(f"The device '{device}' is not known.", "Choose auto, cpu or cuda.")
+    if budget != 0 and not BUDGET[0] <= budget <= BUDGET[1]:
+        raise BadInput(f"A budget of {budget:g} seconds is out of range.", "Give from 10 seconds to 7 days, or none.")
+    id = store.new_id()
+    advised = {"source": advice.source, "strategy": advice.strategy, "basis": advice.basis} if advice else {}
     recipe = Recipe(
-        run=store.new_id(),
+        run=id,
         title=title or f"{cohort.title}: {strategy.card.title.lower()}, {source.title}",
         cohort=cohort.id,
         source=source.id,
@@ -78,11 +110,15 @@ def start(
         control_for=control_for,
         unlabelled=unlabelled,
         teacher=teacher,
-        advised={"source": advice.source, "strategy": advice.strategy, "basis": advice.basis} if advice else {},
+        group=(together.group or id) if together else "",
+        automatic=together.automatic if together else False,
+        budget=budget,
+        advised=advised | ({"expected": ",".join(together.expected)} if together else {}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
     )
-    folder = store.create(workspace, recipe)
+    takes = estimate(workspace, cohort, source, strategy)
+    folder = store.create(workspace, recipe, {"seconds": round(takes.seconds, 2), "basis": takes.basis})
     if launch:
         launching.launch(folder)
     if control == "from-scratch" and not strategy.forgets_source:
@@ -121,9 +157,35 @@ def start_control(workspace: Workspace, run_id: str, launch: bool = True) -> str
         seed=recipe.seed,
         device=recipe.device,
         control_for=run_id,
+        budget=recipe.budget,
         title=f"{cohort.title}: from scratch (control)",
         launch=launch,
     )
+
+
+def advised_source(workspace: Workspace, cohort: Cohort) -> str:
+    """What "auto" means for a source. Raises NotReady where there is none to begin with."""
+    advice = _advice(workspace, cohort, sources.sources(workspace))
+    if advice is None:
+        raise NotReady("None of the sources can be used.", "Choose or add another source.")
+    return advice.source
+
+
+def estimate(workspace: Workspace, cohort: Cohort, source: Source, strategy: Strategy) -> cost.Cost:
+    """How long a run would take here; features that are known already cost nothing."""
+    plan = strategy.plan(source.outline, len(cohort.classes))
+    return cost.estimate(workspace, cohort, source, plan, _known(workspace, cohort, source))
+
+
+def _known(workspace: Workspace, cohort: Cohort, source: Source) -> int:
+    """How many of the cases this source has looked at before."""
+    if not source.sha256:
+        return 0
+    try:
+        wanted = keys(Pixels(workspace.cohort(cohort.id)), cohort)
+    except MedtlError:  # the pictures are damaged or gone, which the run will say
+        return 0
+    return FeatureCache(workspace.features, source.sha256, source.input).count(wanted)
 
 
 def _advice(workspace: Workspace, cohort: Cohort, known: Iterable[Source]) -> strategies.Recommendation | None:
@@ -137,10 +199,34 @@ def _advice(workspace: Workspace, cohort: Cohort, known: Iterable[Source]) -> st
 def resume(workspace: Workspace, run_id: str) -> None:
     """Carry on a run that was interrupted, stopped or failed, from its last checkpoint."""
     folder = store.folder(workspace, run_id)
-    if (folder / store.RESULT).is_dir():
+    if (folder / store.RESULT).is_dir() and not store.cross_validation_wished(folder):
         raise NotReady("This run has a result already.", "Start a new run to train again.")
     store.requeue(folder)
     launching.launch(folder)
+
+
+def cross_validate(workspace: Workspace, run_id: str, repeats: int, launch: bool = True) -> None:
+    """Carry out the plan of a finished run again in every fold of its cohort; goes on where it was interrupted."""
+    folder = store.folder(workspace, run_id)
+    if not (folder / store.RESULT).is_dir():
+        raise NotReady("This run has no result yet.", "Wait until it has finished.")
+    if not 1 <= repeats <= 20:
+        raise BadInput(f"{repeats} repeats cannot be carried out.", "Choose 1 to 20.")
+    store.requeue(folder)
+    store.wish_cross_validation(folder, repeats)
+    if launch:
+        launching.launch(folder)
+
+
+def cross_validation_takes(workspace: Workspace, run_id: str, repeats: int) -> float:
+    """Seconds, before it is begun: each fold costs what the run itself took to learn, or is estimated to take."""
+    folder = store.folder(workspace, run_id)
+    recipe = store.recipe(folder)
+    if (folder / store.RESULT).is_dir():
+        return FOLDS * repeats * max(0.1, results.load(folder).seconds.get("fit", 0.0))
+    cohort, source = cohorts.load(workspace, recipe.cohort), sources.sources(workspace)[recipe.source]
+    plan = strategies.make(recipe.strategy, recipe.settings).plan(source.outline, len(cohort.classes))
+    return FOLDS * repeats * cost.estimate(workspace, cohort, source, plan).seconds
 
 
 def why_not(cohort: Cohort) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 Started by name (medtl.runs.launch), imported by nobody. Everything it has to say goes into the run's folder.
 """
 
+import importlib
 import json
 import logging
 import signal
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from medtl.evaluation.evaluation import Evaluation
     from medtl.explanation.neighbours import Neighbours
+    from medtl.sources.network import Network
     from medtl.training.examples import Fitted
 
 log = logging.getLogger("medtl.worker")
@@ -121,6 +123,7 @@ class _Story:
         self.listener = _Listener(folder)
         self.seconds: dict[str, float] = {}
         self.began = time.monotonic()
+        self._seen_by_frozen: np.ndarray | None = None
 
     def tell(self) -> int:
         from medtl.training.machine import share_the_cores
@@ -132,12 +135,14 @@ class _Story:
 
         devices.prepare_process()
         self.device = devices.choose(self.recipe.device)
-        self._import_the_rest()
+        import_everything()
         self.seconds["start"] = time.monotonic() - self.began
         events.append(
             self.folder, "started", device=self.device.name, cores=self._cores(), versions=dict(self.recipe.versions)
         )
         self.began = time.monotonic()
+        if (self.folder / store.RESULT).is_dir():  # it was launched again for what is worked out after the result
+            return self._go_further()
         try:
             self._read()
             fitted = self._fit()
@@ -150,7 +155,11 @@ class _Story:
         evaluation = self._judge(fitted)
         self._keep(fitted, evaluation)
         self._remember_speed(fitted)
-        if self.recipe.control_for and not fitted.stopped:  # a control cut short would flatter what it controls
+        if self.recipe.control_for and fitted.out_of_time:
+            self.listener.note(
+                "The time you gave cut this control short, which would flatter what it controls: not compared."
+            )
+        elif self.recipe.control_for and not fitted.stopped:  # a control cut short would flatter what it controls
             try:
                 self._tell_whom_it_controls()
             except MedtlError as error:  # the other run was deleted or is damaged; this one is sound all the same
@@ -159,6 +168,7 @@ class _Story:
             events.append(
                 self.folder, "finished", seconds=round(self.seconds["total"], 2), peak_memory_mb=_peak_memory_mb()
             )
+            self._further()
         return 0
 
     # ---- read --------------------------------------------------------------------------------------------------------
@@ -221,29 +231,22 @@ class _Story:
     # ---- fit ---------------------------------------------------------------------------------------------------------
 
     def _fit(self) -> "Fitted":
+        began = time.monotonic()
+        self._prepare()
+        network = self._fresh()
+        self.seconds["read"] += time.monotonic() - began
+        return self.engine.carry_out(network, self.plan)
+
+    def _prepare(self) -> None:
+        """The plan, and the engine that carries it out."""
         from medtl import strategies
-        from medtl.sources.weights import load_network
         from medtl.training.checkpoint import Checkpoint
-        from medtl.training.device import seed_everything
         from medtl.training.features import FeatureCache
         from medtl.training.fit import Engine
 
-        began = time.monotonic()
         strategy = strategies.make(self.recipe.strategy, self.recipe.settings)
         self.plan = strategy.plan(self.source.outline, self.examples.classes)
-        seed_everything(self.recipe.seed)
-
-        def fetching(done: int, total: int) -> None:
-            self.listener.phase("read", f"Fetching {self.source.title}", done, total or done + 1)
-
         self.forgets_source = strategy.forgets_source
-        if strategy.forgets_source:  # only the architecture is needed: nothing is fetched
-            from medtl.sources.architectures import build_for
-
-            network = build_for(self.source, self.examples.classes)
-        else:
-            network = load_network(self.source, self.workspace.weights, self.examples.classes, fetching)
-        self.seconds["read"] += time.monotonic() - began
         self.cache = FeatureCache(self.workspace.features, self.source.sha256, self.source.input)
         self.engine = Engine(
             self.examples,
@@ -253,8 +256,54 @@ class _Story:
             self.listener,
             self.cache if self.source.sha256 else None,
             Checkpoint(self.folder / "checkpoint"),
+            self._deadline(),
         )
-        return self.engine.carry_out(network, self.plan)
+
+    def _fresh(self) -> "Network":
+        """The network as the plan begins with it: the source, or its architecture alone."""
+        from medtl.training.device import seed_everything
+
+        seed_everything(self.recipe.seed)
+        if self.forgets_source:  # only the architecture is needed: nothing is fetched
+            from medtl.sources.architectures import build_for
+
+            return build_for(self.source, self.examples.classes)
+        return self._source_network()
+
+    def _source_network(self) -> "Network":
+        from medtl.sources.weights import load_network
+
+        def fetching(done: int, total: int) -> None:
+            self.listener.phase("read", f"Fetching {self.source.title}", done, total or done + 1)
+
+        return load_network(self.source, self.workspace.weights, self.examples.classes, fetching)
+
+    def _source_features(self) -> "np.ndarray | None":
+        """(N, D): what the frozen source sees in every case, mostly from the cache. None where a run that forgets the
+        source would have to fetch it."""
+        from medtl.training.features import cached
+        from medtl.training.inference import Eye
+
+        if self._seen_by_frozen is None and (self.source.on_disk or not self.forgets_source):
+
+            def compute(missing: "np.ndarray") -> "np.ndarray":
+                def progress(done: int, total: int) -> None:
+                    self.listener.phase("evaluate", "Looking at every image with the frozen source", done, total)
+
+                eye = Eye(self._source_network(), self.engine.spec, self.device)
+                return eye.features(self.examples.inputs.take, missing, progress)
+
+            self._seen_by_frozen = cached(self.engine.cache, self.examples.keys, compute)
+        return self._seen_by_frozen
+
+    def _deadline(self) -> float | None:
+        """When training must end so that the whole run keeps to its budget, of time.monotonic()."""
+        from medtl.training import cost
+
+        if not self.recipe.budget:
+            return None
+        began = self.began - self.seconds["start"]
+        return began + self.recipe.budget - cost.evaluation(self.workspace, self.cohort, self.source)
 
     # ---- judge -------------------------------------------------------------------------------------------------------
 
@@ -297,19 +346,58 @@ class _Story:
         )
         self.scores, self.features, self.thumbnails = scores, features, thumbnails
         self.evaluation: Evaluation = evaluation
-        self.seconds |= fitted.seconds
-        self.seconds["evaluate"] = time.monotonic() - began
         said = evaluation.as_dict()
         if self.forgets_source and said["control"]:  # the comparison stands, its reading as one of transfer does not
             for word in ("helps", "hurts"):
                 said["control"]["says"] = said["control"]["says"].replace(
                     f"the source {word} here", "no source was used in this run"
                 )
+        guards = [said["control"]] if said["control"] else []
+        guards += self._against_probe(scores, fitted)
+        self.seconds |= fitted.seconds
+        self.seconds["evaluate"] = time.monotonic() - began
         return said | {
-            "caveats": self._caveats(fitted),
+            "guards": guards,
+            "caveats": self._caveats(fitted) + [one["says"] for one in guards if one["verdict"] == "hurts"],
             "set_limit": conformal.limit(e.labels[e.tune], scores[e.tune]),
             "set_error": conformal.ERROR,
         }
+
+    def _against_probe(self, scores: "np.ndarray", fitted: "Fitted") -> list[dict[str, Any]]:
+        """The guard that is always there: the frozen source under a last layer alone, on the same test cases."""
+        import numpy as np
+
+        from medtl.evaluation.comparison import compare
+        from medtl.training.control import probe_scores
+        from medtl.training.cross_validation import keeps_trunk
+
+        e, cohort = self.examples, self.cohort
+        frozen = keeps_trunk(self.plan)
+        if frozen:
+            self._seen_by_frozen = fitted.features
+        if self.recipe.strategy == "linear-probe" or len(np.unique(e.labels[e.test])) < 2:
+            return []
+        try:
+            features = self._source_features()
+        except MedtlError as error:  # the result stands without it; why it is missing is said
+            self.listener.note(f"The last layer alone could not be tried on the frozen source: {error}")
+            return []
+        if features is None:
+            return []
+        what = "starting from nothing" if self.forgets_source else "this strategy" if frozen else "adapting the network"
+        return [
+            compare(
+                e.labels[e.test],
+                scores[e.test],
+                probe_scores(features, e.labels, e.train, e.tune, e.test, e.classes),
+                cohort.classes,
+                cohort.positive,
+                self.patients[e.test] if self.patients is not None else None,
+                name="linear-probe",
+                seed=self.recipe.seed,
+                worth=(f"{what} was worth it", f"{what} was worse than training only the last layer"),
+            )
+        ]
 
     def _caveats(self, fitted: "Fitted") -> list[str]:
         """What a reader of the numbers must know first, gravest first; each a sentence."""
@@ -376,6 +464,7 @@ class _Story:
                 "device": self.device.name,
                 "parts": self._parts(),
                 "stopped": fitted.stopped,
+                "estimate": self._estimate(),
             }
             write_whole(result / results.ESTIMATES, json.dumps(content, ensure_ascii=False))
         events.append(self.folder, "evaluated", says=evaluation["sentence"])
@@ -424,29 +513,83 @@ class _Story:
 
     # ---- afterwards --------------------------------------------------------------------------------------------------
 
+    def _go_further(self) -> int:
+        """A run that has its result and was launched again: only what was wished for since is done."""
+        self._read()
+        self._prepare()
+        self._further()
+        return 0
+
+    def _further(self) -> None:
+        """What nobody should wait for with the result: learning curve, cross-validation."""
+        from medtl import further
+
+        wished = store.cross_validation_wished(self.folder)
+        wanted = self.recipe.strategy != "from-scratch" or wished
+        if not wanted or store.stop_requested(self.folder):
+            return
+        try:
+            features = None if self.forgets_source else self._source_features()
+        except MedtlError as error:
+            self.listener.note(f"The frozen source could not be asked: {error}")
+            features = None
+        parts = further.Parts(
+            self.folder, self.recipe, self.cohort, self.examples, self.patients, self.plan, self.engine, features,
+            self._fresh, self.listener,
+        )  # fmt: skip
+        further.quickly(parts)
+        if wished:
+            events.append(self.folder, "resumed", says="Cross-validating")
+            further.cross_validate(parts, wished)
+            (self.folder / store.WISH).unlink(missing_ok=True)
+            events.append(self.folder, "finished", says="Cross-validated")
+
+    def _estimate(self) -> dict[str, Any] | None:
+        """What was told before this run started, beside what it took."""
+        told = store.estimate(self.folder)
+        return {**told, "actual": round(self.seconds["total"], 2)} if told else None
+
     def _remember_speed(self, fitted: "Fitted") -> None:
-        from medtl.training import cost
+        """So that the next estimate rests on this run, and what was told of this one can be judged."""
+        from medtl.training import cost, hindsight
         from medtl.vocabulary import Train
 
-        outline = self.source.outline
-        if fitted.train_seconds:
-            train = next(step for step in self.plan if isinstance(step, Train))
-            one_epoch = cost.work(self.cohort, outline, (_one_epoch(train),)) - len(self.cohort.cases) * outline.gflop
-            epochs = fitted.trained_images / max(1, len(self.examples.train))
-            cost.remember(self.workspace, self.source.builder, one_epoch * epochs, fitted.train_seconds)
-        elif fitted.computed_features > 50:
-            done = fitted.computed_features * outline.gflop
-            cost.remember(self.workspace, self.source.builder, done, fitted.seconds["features"])
+        ws, source, gflop = self.workspace, self.source, self.source.outline.gflop
+        if fitted.computed_features > 50:
+            cost.remember(ws, source, fitted.computed_features * gflop, fitted.seconds["features"])
+        trains = [step for step in self.plan if isinstance(step, Train)]
+        if len(trains) == 1 and fitted.train_seconds:
+            done, took = cost.trained(ws, source, trains[0], fitted.trained_images, fitted.train_seconds)
+            cost.remember(ws, source, done, took, "training")
+        if fitted.stopped or fitted.out_of_time or self._resumed():  # what it took is not what the whole plan takes
+            return
+        scored = 0.0 if fitted.features is not None else len(self.cohort.cases) * gflop
+        rest = self.seconds["total"] - self.seconds["features"] - self.seconds["fit"]
+        cost.remember_rest(ws, max(1.0, rest - cost.speed_of(ws, source).seconds(cost.Work(scored))))
+        if said := self._estimate():
+            told = (said["basis"], said["seconds"], said["actual"])
+            hindsight.add(ws, hindsight.Hindsight(self.recipe.run, self.recipe.strategy, source.builder, *told))
+
+    def _resumed(self) -> bool:
+        told = events.read(self.folder, skip=("step", "phase", "epoch"))
+        return sum(event["event"] == "started" for event in told) > 1
 
     def _tell_whom_it_controls(self) -> None:
-        """Put the difference to this from-scratch run into the run it is the control of."""
+        """Put the difference to this from-scratch run into the run it is the control of, and into those of its group:
+        the same network, split and seed, so that one control serves all."""
+        controlled = store.folder(self.workspace, self.recipe.control_for)
+        group = store.recipe(controlled).group
+        together = [one.run for one in store.recipes(self.workspace) if group and one.group == group]
+        for run in dict.fromkeys([self.recipe.control_for, *together]):
+            other = store.folder(self.workspace, run)
+            if (other / store.RESULT).is_dir():
+                self._tell(other)
+
+    def _tell(self, other: Path) -> None:
         import numpy as np
 
         from medtl.evaluation.comparison import compare
 
-        other = store.folder(self.workspace, self.recipe.control_for)
-        if not (other / store.RESULT).is_dir():
-            return
         theirs = {row.case: row for row in results.predictions(other) if row.part == "test"}
         e, cohort = self.examples, self.cohort
         rows = [theirs.get(cohort.cases[i].id) for i in e.test]
@@ -464,24 +607,61 @@ class _Story:
         write_whole(other / store.RESULT / results.CONTROL, json.dumps(said, ensure_ascii=False))
 
     @staticmethod
-    def _import_the_rest() -> None:
-        """So that importing is told apart from working."""
-        import sklearn.linear_model  # noqa: F401 - imported for its side effect of being loaded
-        import torchvision  # noqa: F401 - the same
-
-        import medtl.training.fit  # noqa: F401 - the same
-
-    @staticmethod
     def _cores() -> int:
         from medtl.training.machine import cores
 
         return cores()
 
 
-def _one_epoch(step: Any) -> Any:
-    import dataclasses
+def import_everything() -> None:
+    """All that a run will need, so that importing is told apart from working, and a warm process can do it beforehand.
 
-    return dataclasses.replace(step, epochs=1)
+    Only imports: no tensor, no thread, no look at the GPU (see `medtl.warm`). scikit-learn loads pandas, and with it
+    pyarrow, where they are installed; a run needs neither, and pyarrow starts a thread when it is loaded.
+    """
+    unwanted = [name for name in ("pandas", "pyarrow") if name not in sys.modules]
+    sys.modules |= dict.fromkeys(unwanted)  # type: ignore[arg-type]  # None: an import of it fails
+    try:
+        for name in _NEEDED:
+            importlib.import_module(name)
+    finally:
+        for name in unwanted:
+            sys.modules.pop(name, None)
+
+
+# In the order in which torch wants to come first; a test tells what is missing.
+_NEEDED = (
+    "torch",
+    "torchvision",
+    "sklearn.linear_model",
+    "threadpoolctl",
+    "safetensors.torch",
+    "torch.fx.experimental.optimization",
+    "torch.utils.serialization.config",
+    "PIL.ImageFile",
+    "resource",
+    "medtl.aids",
+    "medtl.cohorts.library",
+    "medtl.evaluation.comparison",
+    "medtl.evaluation.conformal",
+    "medtl.evaluation.evaluation",
+    "medtl.explanation.neighbours",
+    "medtl.modalities.image",
+    "medtl.sources.architectures",
+    "medtl.sources.library",
+    "medtl.sources.trained",
+    "medtl.sources.weights",
+    "medtl.strategies",
+    "medtl.training.checkpoint",
+    "medtl.training.control",
+    "medtl.training.cost",
+    "medtl.training.features",
+    "medtl.training.fit",
+    "medtl.training.hindsight",
+    "medtl.training.inference",
+    "medtl.transferability.seen",
+    "medtl.transferability.statistics",
+)
 
 
 def _peak_memory_mb() -> int:

@@ -92,9 +92,33 @@ class Workspace:
         return self.home / "speed.json"
 
     @property
+    def estimates_file(self) -> Path:
+        """What was told of the length of runs, and what they took."""
+        return self.home / "estimates.jsonl"
+
+    @property
+    def calibration_lock(self) -> Path:
+        """Held by who tries out how fast this computer is."""
+        return self.home / "calibration.lock"
+
+    @property
     def device_lock(self) -> Path:
         """Held by the one run that computes."""
         return self.home / "device.lock"
+
+    @property
+    def warm_lock(self) -> Path:
+        """Held by the process that has everything imported for the next run."""
+        return self.home / "warm.lock"
+
+    @property
+    def warm_socket(self) -> Path:
+        """Where that process takes runs."""
+        return self.home / "warm.socket"
+
+    @property
+    def warm_log(self) -> Path:
+        return self.home / "warm.log"
 
     @property
     def salt_file(self) -> Path:

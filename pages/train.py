@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import frame, progress, selection, shelf, show
+from pages.ui import frame, members, progress, selection, shelf, show
 from pages.ui.escape import md
 
 
@@ -19,13 +19,18 @@ def page() -> None:
             ":material/tune:" if chosen.cohort else ":material/photo_library:",
         )
     else:
-        recipe = chosen.recipe
-        st.markdown(f"### {md(recipe.title)}")
-        st.caption(
-            f"{md(shelf.strategy_title(recipe.strategy))} from {md(shelf.source_title(recipe.source))}"
-            f" · seed {recipe.seed} · `{recipe.run}`"
-        )
-        progress.follow(chosen.run)
+        members.panel(chosen.run, chosen.recipe)
+        one(members.in_hand(chosen.run, chosen.recipe))
+
+
+def one(run: str) -> None:
+    recipe = shelf.recipe(run)
+    st.markdown(f"### {md(recipe.title)}")
+    st.caption(
+        f"{md(shelf.strategy_title(recipe.strategy))} from {md(shelf.source_title(recipe.source))}"
+        f" · seed {recipe.seed} · `{recipe.run}`"
+    )
+    progress.follow(run, alone=len(shelf.members(recipe.group)) < 2)
 
 
 frame.draw(page)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import frame, report, selection, shelf, show
+from pages.ui import frame, report, selection, shelf, show, worth
 from pages.ui.escape import md
 
 
@@ -34,6 +34,9 @@ def verdict(chosen: selection.Selection) -> None:
     result = shelf.result(run)
     report.headline(result)
     report.numbers(result)
+    worth.cross_validated(result.cross_validated)
+    worth.panel(result, run)
+    report.others(result, run)
     left, right = st.columns(2, gap="large")
     with left:
         cell = report.confusion(result, run)
@@ -44,7 +47,7 @@ def verdict(chosen: selection.Selection) -> None:
     with left:
         report.scores(result, chosen.cohort, run)
     with right:
-        report.comparison(result, run)
+        worth.learning_curve(result.learning_curve)
     report.receipt(result, chosen.cohort)
     report.downloads(run)
 

@@ -246,6 +246,49 @@ def add_source(ws: Workspace, folder: Path, title: str = "Tiny source") -> str:
     return made.id
 
 
+def finished_run(
+    ws: Workspace,
+    run: str,
+    y: np.ndarray,
+    scores: np.ndarray,
+    *,
+    tune_scores: np.ndarray | None = None,
+    strategy: str = "linear-probe",
+    patients: np.ndarray | None = None,
+    classes: Sequence[str] = CLASSES,
+    **choices: Any,
+) -> Path:
+    """A run with a result as the worker leaves it, from scores (n, k) of test cases of labels y; without training."""
+    from medtl.evaluation import thresholds
+    from medtl.evaluation.evaluation import evaluate
+    from medtl.runs import results
+    from medtl.vocabulary import Recipe
+
+    tune_scores = scores if tune_scores is None else tune_scores
+    positive = classes[-1] if len(classes) == 2 else None
+    found = evaluate(y, tune_scores, y, scores, classes, positive, patients, draws=200)
+    chosen: dict[str, Any] = {
+        "run": run, "title": f"Run {run}", "cohort": "c-1", "source": "s-1", "source_sha256": "ab", "settings": {},
+    }  # fmt: skip
+    place = store.create(ws, Recipe(**chosen | {"strategy": strategy} | choices))
+    rows = []
+    for part, given in (("tune", tune_scores), ("test", scores)):
+        called = thresholds.calls(given, found.threshold, classes, positive)
+        for i, row in enumerate(given):
+            who = None if patients is None else f"{part}-{patients[i]}"
+            said = dict(zip(classes, map(float, row), strict=True))
+            rows.append(results.PredictionRow(f"{part}-{i}", who, part, classes[y[i]], classes[called[i]], said))
+    result = place / store.RESULT
+    result.mkdir()
+    results.write_predictions(result / results.PREDICTIONS, classes, rows)
+    (result / results.CURVES).write_text(json.dumps(found.curves))
+    more = {"seconds": {"total": 12.5}, "peak_memory_mb": 500, "device": "cpu", "stopped": "", "caveats": []}
+    (result / results.ESTIMATES).write_text(json.dumps(found.as_dict() | more))
+    events.append(place, "started", device="cpu")
+    events.append(place, "finished", seconds=12.5)
+    return place
+
+
 def told(folder: Path) -> list[str]:
     """The names of a run's events, oldest first."""
     return [event["event"] for event in events.read(folder)]

@@ -15,6 +15,8 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     os.environ.setdefault(
         "PYTHONPYCACHEPREFIX", str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "bytecode")
     )
+# Nothing that a test starts stays behind: a warm process would, for some minutes. Its own tests switch it on.
+os.environ["MEDTL_WARM"] = "off"
 
 
 @dataclass(frozen=True)

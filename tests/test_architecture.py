@@ -30,8 +30,17 @@ MAY_IMPORT = {
         "medtl.cohorts", "medtl.evaluation", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.strategies",
         "medtl.training", "medtl.transferability",
     },
+    "medtl.start": {
+        "medtl.aids", "medtl.automatic", "medtl.cohorts", "medtl.modalities", "medtl.rank", "medtl.runs",
+        "medtl.sources", "medtl.strategies", "medtl.training",
+    },
+    "medtl.calibrating": {"medtl.runs", "medtl.sources", "medtl.training"},
     "medtl.aids": {"medtl.cohorts", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.training"},
-    "medtl.start": {"medtl.aids", "medtl.cohorts", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.strategies"},
+    "medtl.automatic": {
+        "medtl.cohorts", "medtl.evaluation", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
+        "medtl.strategies", "medtl.training",
+    },
+    "medtl.comparing": {"medtl.automatic", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.strategies"},
     "medtl.prediction": {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.training",
@@ -45,21 +54,27 @@ MAY_IMPORT = {
     "medtl.demo": {"medtl.start", "medtl.cohorts", "medtl.runs"},
     "medtl.doctor": {"medtl.start", "medtl.cohorts", "medtl.sources", "medtl.training"},
     "medtl.consulting": set(),
-    "medtl.consultant": {"medtl.prediction", "medtl.sources", "medtl.training"},
+    "medtl.augmenting": {"medtl.cohorts", "medtl.training"},
+    "medtl.consultant": {"medtl.augmenting", "medtl.prediction", "medtl.sources", "medtl.training"},
+    "medtl.further": {
+        "medtl.cohorts", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.training", "medtl.transferability",
+    },
     "medtl.worker": {
         "medtl.aids",
-        "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
-        "medtl.strategies", "medtl.training", "medtl.transferability",
+        "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.further", "medtl.modalities", "medtl.runs",
+        "medtl.sources", "medtl.strategies", "medtl.training", "medtl.transferability",
     },
+    "medtl.warm": {"medtl.runs", "medtl.training", "medtl.worker"},
     "medtl.cli": {"medtl.commands", "medtl.rank"},
     "medtl.commands": {
-        "medtl.checkup", "medtl.cohorts", "medtl.demo", "medtl.doctor", "medtl.housekeeping", "medtl.prediction",
-        "medtl.published", "medtl.rank", "medtl.reporting",
+        "medtl.automatic", "medtl.calibrating", "medtl.checkup", "medtl.cohorts", "medtl.comparing", "medtl.demo",
+        "medtl.doctor", "medtl.housekeeping", "medtl.prediction", "medtl.published", "medtl.rank", "medtl.reporting",
         "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies", "medtl.training",
     },
     "medtl.__main__": {"medtl.cli"},
     "pages": {
-        "medtl.checkup", "medtl.cohorts", "medtl.consulting", "medtl.evaluation", "medtl.explanation",
+        "medtl.automatic", "medtl.calibrating", "medtl.checkup", "medtl.cohorts", "medtl.comparing",
+        "medtl.consulting", "medtl.evaluation", "medtl.explanation",
         "medtl.housekeeping", "medtl.published", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
         "medtl.strategies", "medtl.training", "medtl.transferability",
     },
@@ -67,14 +82,18 @@ MAY_IMPORT = {
 }  # fmt: skip
 STARTED_BY_NAME = {
     "medtl.worker",
+    "medtl.warm",
     "medtl.consultant",
     "medtl.cli",
     "medtl.cohorts.reader",
     "medtl.sources.receiver",
-}  # and imported by nobody but `__main__`
+}  # and imported by nobody but `__main__`, and by the warm process that becomes a worker
 HEAVY = ("torch", "torchvision", "sklearn", "cv2", "onnx", "onnx2torch", "keras", "timm", "torchxrayvision")
 LIGHT = (
     "medtl.start",
+    "medtl.augmenting",
+    "medtl.automatic",
+    "medtl.comparing",
     "medtl.consulting",
     "medtl.strategies",
     "medtl.sources.library",
@@ -84,7 +103,9 @@ LIGHT = (
     "medtl.sources.receiving",
     "medtl.sources.shared",
     "medtl.sources.builders",
+    "medtl.calibrating",
     "medtl.training.cost",
+    "medtl.training.hindsight",
     "medtl.training.machine",
     "medtl.explanation.overlay",
     "medtl.published",
@@ -105,6 +126,7 @@ LIGHT = (
     "medtl.cli",
     "medtl.commands",
     "medtl.worker",
+    "medtl.warm",
 )
 
 
@@ -175,7 +197,7 @@ def test_streamlit_is_for_the_screen_only(file: Path) -> None:
 @pytest.mark.parametrize("file", files(), ids=module_of)
 def test_some_are_started_by_name_and_imported_by_nobody(file: Path) -> None:
     module = module_of(file)
-    allowed = {"medtl.cli"} if module == "medtl.__main__" else set()
+    allowed = {"medtl.__main__": {"medtl.cli"}, "medtl.warm": {"medtl.worker"}}.get(module, set())
     assert not imports(file) & (STARTED_BY_NAME - allowed - {module})
 
 

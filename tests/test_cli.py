@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from medtl import cli
+from medtl import cli, commands
 from medtl.cohorts import library as cohorts
 from medtl.runs import status, store
 from tests.builders import ROOT, write_pictures, write_weights
@@ -182,6 +182,33 @@ def test_a_detached_run_can_be_stopped(ask: Ask, practice: Practice) -> None:
     assert ask("delete", run["run"])[0] == 0
 
 
+def test_automatic_answers_with_the_chosen_run_first_and_says_why(
+    ask: Ask, practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medtl.automatic.promising", lambda *_: (("ridge", {}), ("class-means", {})))
+    code, said = ask("train", practice.cohort.id, "--source", practice.source, "--strategy", "auto")
+    ids = [run["run"] for run in said["runs"]]
+    assert code == 0 and len(ids) == 3 and said["chosen"] == ids[0] and said["chosen_says"]
+    assert {run["strategy"] for run in said["runs"]} == {"linear-probe", "ridge", "class-means"}
+    assert len({run["group"] for run in said["runs"]}) == 1
+    for run in said["runs"]:
+        check_run(run)
+        names = [guard["name"] for guard in run["guards"]]
+        assert names == ["thumbnails"] + ["linear-probe"] * (run["strategy"] != "linear-probe")
+        assert run["cross_validated"]["says"] and run["learning_curve"]["says"]
+    code, found = ask("compare", *ids)
+    assert code == 0 and found["reference"] == said["chosen"] and found["says"] and len(found["every"]) == 3
+    assert {row["run"] for row in found["rows"]} == set(ids) and all(row["may_change"] for row in found["rows"])
+    said = fails(ask, "compare", ids[0])
+    assert "1 run was named" in said["error"]
+    for id in ids:
+        assert ask("delete", id)[0] == 0
+
+
+def test_settings_have_no_place_where_strategies_are_chosen(ask: Ask, practice: Practice) -> None:
+    fails(ask, "train", practice.cohort.id, "--source", practice.source, "--strategy", "auto", "--set", "epochs=3")
+
+
 def test_a_finished_run_is_shown(ask: Ask, practice: Practice) -> None:
     code, said = ask("show", practice.run)
     assert code == 0
@@ -191,7 +218,7 @@ def test_a_finished_run_is_shown(ask: Ask, practice: Practice) -> None:
 HOSTILE = ["r-0", "../cohorts", "/etc/passwd", "a b", ".", "", "r-%2e%2e", "'; --"]
 
 
-@pytest.mark.parametrize("command", ["show", "stop", "resume", "delete", "predict", "export"])
+@pytest.mark.parametrize("command", ["show", "stop", "resume", "delete", "predict", "export", "cross-validate"])
 def test_an_unknown_and_a_hostile_run_are_answered_alike(ask: Ask, command: str, tmp_path: Path) -> None:
     more = {"predict": [tmp_path], "export": ["--as-source", tmp_path / "x"]}.get(command, [])
     said = [fails(ask, command, run, *more) for run in HOSTILE]
@@ -277,3 +304,25 @@ def test_every_list_reads_without_json(
 ) -> None:
     assert cli.main([*words, "--home", str(practice.ws.home)]) == 0
     assert capsys.readouterr().out.strip()
+
+
+# ---- time -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, 0), ("600", 600), ("90s", 90), ("10m", 600), ("1.5h", 5400)])
+def test_a_length_of_time_is_read_as_people_write_it(text: str | None, seconds: float) -> None:
+    assert commands._seconds(text) == seconds
+
+
+def test_plan_and_recommend_say_what_a_budget_means(ask: Ask, practice: Practice) -> None:
+    what = (practice.cohort.id, "--source", practice.source)
+    code, said = ask("plan", *what, "--strategy", "fine-tune", "--set", "epochs=100", "--budget", "5s")
+    assert (
+        code == 0 and "5 seconds are given" in said["budget"] and said["basis"] in ("guess", "calibrated", "measured")
+    )
+    assert ask("plan", *what, "--strategy", "fine-tune", "--budget", "24h")[1]["budget"] == ""
+    assert ask("plan", *what, "--strategy", "fine-tune")[1]["budget"] == ""
+    code, said = ask("recommend", *what, "--budget", "1")
+    assert code == 0 and said["seconds"] > 1 and said["budget"] and said["cost"]
+    fails(ask, "plan", *what, "--strategy", "fine-tune", "--budget", "soon")
+    fails(ask, "train", *what, "--strategy", "fine-tune", "--budget", "1s")

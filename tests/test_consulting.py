@@ -46,6 +46,12 @@ def test_it_explains_a_stored_case(consultant: Consultant, practice: Practice) -
     json.dumps(said)
 
 
+def test_it_shows_what_augmentation_does(consultant: Consultant, practice: Practice) -> None:
+    said = consultant.augment(practice.cohort.id, "mild")
+    assert {one["case"] for one in said} <= set(practice.cohort.split.train)
+    assert all(Path(path).is_file() for one in said for path in (one["original"], *one["changed"]))
+
+
 def test_what_goes_wrong_comes_as_words(consultant: Consultant, practice: Practice, tmp_path: Path) -> None:
     for run in ("r-0", "../x"):
         with pytest.raises(MedtlError) as error:

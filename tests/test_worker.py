@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from medtl import start
+from medtl import start, strategies
 from medtl.cohorts import library as cohorts
-from medtl.errors import NotReady
+from medtl.errors import BadInput, NotReady
 from medtl.runs import events, results, status, store
+from medtl.sources import library
+from medtl.training import cost, hindsight
 from medtl.workspace import Workspace, write_whole
 from tests.builders import add_cohort, estimates, spawned, told, wait_until, work
 from tests.conftest import Practice
@@ -229,6 +231,63 @@ def test_a_stop_while_waiting_leaves_nothing(practice: Practice) -> None:
     assert work(folder) == 0
     assert status.status(folder) == "stopped" and not (folder / "result").exists()
     assert "started" not in told(folder)
+
+
+# ---- a time that was set ---------------------------------------------------------------------------------------------
+
+
+def test_when_the_time_is_used_up_the_best_is_kept_and_the_run_is_finished(practice: Practice) -> None:
+    folder = make_run(practice, "fine-tune", ENDLESS, budget=25)
+    assert work(folder) == 0
+    said = estimates(folder)
+    assert status.status(folder) == "finished" and not said["stopped"]
+    assert any("time you gave was used up" in caveat and "kept" in caveat for caveat in said["caveats"])
+    assert folder.name not in {one.run for one in hindsight.history(practice.ws)}  # it says nothing of the whole plan
+    with pytest.raises(NotReady):
+        start.resume(practice.ws, folder.name)
+
+
+def test_too_little_time_for_one_epoch_leaves_the_fitted_head(practice: Practice) -> None:
+    folder = make_run(practice, "fine-tune", ENDLESS)
+    recipe = dataclasses.replace(store.recipe(folder), budget=0.01)
+    (folder / "recipe.json").write_text(json.dumps(dataclasses.asdict(recipe)))
+    assert work(folder) == 0
+    assert status.status(folder) == "finished" and "epoch" not in told(folder)
+    assert any("last layer as fitted" in caveat for caveat in estimates(folder)["caveats"])
+
+
+def test_too_little_time_to_learn_anything_is_said(practice: Practice) -> None:
+    folder = make_run(practice, "from-scratch")
+    recipe = dataclasses.replace(store.recipe(folder), budget=0.01)
+    (folder / "recipe.json").write_text(json.dumps(dataclasses.asdict(recipe)))
+    assert work(folder) == 2
+    now = status.progress(folder)
+    assert now.status == "failed" and "time you gave" in now.message and "more time" in now.advice
+
+
+def test_a_time_out_of_range_is_refused(practice: Practice) -> None:
+    for budget in (1, -5, 1e9):
+        with pytest.raises(BadInput, match="out of range"):
+            make_run(practice, budget=budget)
+
+
+# ---- what was told and what it took ----------------------------------------------------------------------------------
+
+
+def test_what_was_told_stands_beside_what_it_took(practice: Practice) -> None:
+    before = json.loads((practice.folder / "estimate.json").read_text())
+    said = estimates(practice.folder)
+    assert said["estimate"] == {**before, "actual": said["seconds"]["total"]}
+    assert before["seconds"] > 0 and before["basis"] in ("guess", "calibrated", "measured")
+    found = {one.run: one for one in hindsight.history(practice.ws)}[practice.run]
+    assert (found.estimated, found.actual) == (before["seconds"], said["seconds"]["total"])
+
+
+def test_features_that_are_known_are_not_counted_again(practice: Practice) -> None:
+    source = library.sources(practice.ws)[practice.source]
+    again = start.estimate(practice.ws, practice.cohort, source, strategies.make("linear-probe"))
+    assert again.seconds == pytest.approx(cost.estimate(practice.ws, practice.cohort, source, (), 10**6).seconds)
+    assert start._known(practice.ws, practice.cohort, source) == len(practice.cohort.cases)
 
 
 # ---- killed ---------------------------------------------------------------------------------------------------------

@@ -19,7 +19,10 @@ Verdict = Literal["helps", "no difference seen", "hurts"]
 CONTROLS = {
     "thumbnails": "logistic regression on 32 x 32 thumbnails (no source at all)",
     "from-scratch": "the same network trained from scratch (no source at all)",
+    "linear-probe": "training only the last layer of the same source, kept frozen",
 }
+Worth = tuple[str, str]  # what it means when the model is better than the control, and when it is worse
+SOURCE: Worth = ("the source helps here", "the source hurts here")
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,13 @@ def compare(
     run: str | None = None,
     seed: int = 0,
     draws: int = 2000,
+    worth: Worth = SOURCE,
 ) -> dict[str, Any]:
-    """The model against a control that came later, as control.json holds it."""
+    """The model against a control that was not there when it was evaluated, as a guard or control.json holds it."""
     y, _ = check(y, scores, classes)
     at = positive_index(classes, positive) if len(classes) == 2 else None
     resampling = resample(y, patients, at, seed, draws)
-    said: dict[str, Any] = to_dict(against(y, scores, control_scores, classes, positive, resampling, name, run))
+    said: dict[str, Any] = to_dict(against(y, scores, control_scores, classes, positive, resampling, name, run, worth))
     return said
 
 
@@ -86,18 +90,36 @@ def against(
     resampling: Resampling,
     name: str = "thumbnails",
     run: str | None = None,
+    worth: Worth = SOURCE,
 ) -> Comparison:
     """The model against a control on the same test cases, with the draws that serve the model's other numbers."""
     auroc, gap = paired(y, scores, control_scores, classes, positive, resampling)
     everyone = resampling.units(np.ones(len(y), bool))
-    return Comparison(run, name, auroc, gap, verdict(gap), _says(name, gap, f"{everyone} {resampling.unit}s"))
+    return Comparison(run, name, auroc, gap, verdict(gap), _says(name, gap, f"{everyone} {resampling.unit}s", worth))
 
 
 def paired(
     y: Ints, scores_a: Floats, scores_b: Floats, classes: Sequence[str], positive: str | None, resampling: Resampling
 ) -> tuple[Estimate, Estimate]:
     """(AUROC of b, AUROC of a - AUROC of b); macro averages over one class against the rest for more than two."""
-    (y, a), (_, b) = check(y, scores_a, classes), check(y, scores_b, classes)
+    one, other = (scored(y, scores, classes, positive, resampling) for scores in (scores_a, scores_b))
+    return other.auroc, gap(one, other)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One model's AUROC with its interval, and in each of the draws (`drawn`, made as `how` says), to be set against
+    another's of the same draws. `few`: a class has too few patients for draws to be believed."""
+
+    auroc: Estimate
+    drawn: Floats
+    how: str
+    few: bool
+
+
+def scored(y: Ints, scores: Floats, classes: Sequence[str], positive: str | None, resampling: Resampling) -> Scored:
+    """Macro averages over one class against the rest for more than two. Raises BadInput where there is one class."""
+    y, scores = check(y, scores, classes)
     present = [i for i in range(len(classes)) if 0 < np.sum(y == i) < len(y)]
     if not present:
         raise BadInput(
@@ -105,21 +127,27 @@ def paired(
             "Bring a cohort whose test part holds at least two classes.",
         )
     views = [positive_index(classes, positive)] if len(classes) == 2 else present
-    ranks = [[ranking.rank(y == view, scores[:, view]) for view in views] for scores in (a, b)]
-    whole = _aurocs(ranks, np.ones((len(y), 1), np.float32))[..., 0]  # (2, views)
-    drawn = np.concatenate([_aurocs(ranks, weights) for weights in resampling.chunks()], axis=2)  # (2, views, draws)
-    bounds = [_bounds(y, views, value, one, resampling) for value, one in zip(whole, drawn, strict=True)]
-    value_a, value_b = (float(value) for value in whole.mean(axis=1))
-    low, high = percentiles(drawn[0].mean(axis=0) - drawn[1].mean(axis=0))
-    how, ((low_b, high_b), how_b) = resampling.how, bounds[1]
-    if not high > low or (len(views) == 1 and _fewest(y, views[0], resampling) < FEW):
-        low, high = intervals.square_and_add(value_a, bounds[0][0], value_b, bounds[1][0])
-        how = "square and add, " + (how_b.partition(", ")[2] if how_b.startswith("Newcombe") else "all draws agree")
-    n = len(y)
-    return Estimate("auroc", value_b, low_b, high_b, n, how_b), Estimate("auroc", value_a - value_b, low, high, n, how)
+    ranks = [ranking.rank(y == view, scores[:, view]) for view in views]
+    whole = _aurocs(ranks, np.ones((len(y), 1), np.float32))[:, 0]  # (views,)
+    drawn = np.concatenate([_aurocs(ranks, weights) for weights in resampling.chunks()], axis=1)  # (views, draws)
+    (low, high), how = _bounds(y, views, whole, drawn, resampling)
+    auroc = Estimate("auroc", float(whole.mean()), low, high, len(y), how)
+    few = len(views) == 1 and _fewest(y, views[0], resampling) < FEW
+    return Scored(auroc, drawn.mean(axis=0), resampling.how, few)
 
 
-def _says(name: str, gap: Estimate, units: str) -> str:
+def gap(one: Scored, other: Scored) -> Estimate:
+    """AUROC of one minus AUROC of the other, with the interval of the draws that both were scored in."""
+    a, b = one.auroc, other.auroc
+    low, high = percentiles(one.drawn - other.drawn)
+    how = one.how
+    if not high > low or one.few:
+        low, high = intervals.square_and_add(a.value, (a.low, a.high), b.value, (b.low, b.high))
+        how = "square and add, " + (b.how.partition(", ")[2] if b.how.startswith("Newcombe") else "all draws agree")
+    return Estimate("auroc", a.value - b.value, low, high, a.n, how)
+
+
+def _says(name: str, gap: Estimate, units: str, worth: Worth) -> str:
     control = f"Against {CONTROLS.get(name, name)}: "
     if verdict(gap) == "no difference seen":
         more = "higher" if gap.value >= 0 else "lower"
@@ -128,17 +156,17 @@ def _says(name: str, gap: Estimate, units: str) -> str:
             f"the true difference could be {_signed(gap.low)} to {_signed(gap.high)})."
         )
     if gap.value > 0:
-        return f"{control}AUROC higher by {gap.value:.2f} ({gap.low:.2f} to {gap.high:.2f}): the source helps here."
-    return f"{control}AUROC lower by {-gap.value:.2f} ({-gap.high:.2f} to {-gap.low:.2f}): the source hurts here."
+        return f"{control}AUROC higher by {gap.value:.2f} ({gap.low:.2f} to {gap.high:.2f}): {worth[0]}."
+    return f"{control}AUROC lower by {-gap.value:.2f} ({-gap.high:.2f} to {-gap.low:.2f}): {worth[1]}."
 
 
 def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
-def _aurocs(ranks: list[list[ranking.Ranking]], weights: Weights) -> Floats:
-    """(2, views, d): the AUROC of either model in each view; NaN where a draw lacks a class."""
-    return np.stack([[ranking.auroc(*ranking.found(one, weights)) for one in of_model] for of_model in ranks])
+def _aurocs(ranks: list[ranking.Ranking], weights: Weights) -> Floats:
+    """(views, d): the AUROC in each view; NaN where a draw lacks a class."""
+    return np.stack([ranking.auroc(*ranking.found(one, weights)) for one in ranks])
 
 
 def _bounds(

@@ -5,7 +5,7 @@ for anybody and loads no torch. `values`: what is kept, and reading it. `advice`
 what measuring costs. `measuring`: the order of things. `sentences`: the words. The scores are `transferability`'s.
 """
 
-from medtl.rank.advice import advised, known, listed, race_says, race_takes, recommended, takes
+from medtl.rank.advice import advised, known, listed, race_says, race_takes, recommended, strategy_for, takes, tried
 from medtl.rank.measuring import LOOKED_AT, SEEN_TOO_MUCH, run
 from medtl.rank.values import FILE, MAP, Ranked, Ranking, judged_by, load, load_map, nearest
 
@@ -27,5 +27,7 @@ __all__ = [
     "race_takes",
     "recommended",
     "run",
+    "strategy_for",
     "takes",
+    "tried",
 ]

@@ -7,15 +7,54 @@ from medtl.cohorts import library as cohorts
 from medtl.rank.measuring import LOOKED_AT, listed
 from medtl.rank.values import Ranking, nearest
 from medtl.sources import library as sources
-from medtl.strategies import Recommendation, make, recommend
+from medtl.strategies import STRATEGIES, Recommendation, make, make_for, recommend
+from medtl.strategies.recommend import expected, why
 from medtl.transferability import race
-from medtl.vocabulary import Cohort, Source
+from medtl.vocabulary import Cohort, Plan, Source
 from medtl.workspace import Workspace
 
 
 def recommended(ws: Workspace, cohort: Cohort, known: Iterable[Source]) -> Recommendation:
-    """The source and strategy to begin with: as measured where sources were ranked, else by their cards."""
-    return advised(cohort, known, nearest(ws, cohort))
+    """The source and strategy to begin with: as measured where sources were ranked, else by their cards; the strategy
+    is one that this computer can carry out within an hour."""
+    known = tuple(known)
+    found = advised(cohort, known, nearest(ws, cohort))
+    source = next(source for source in known if source.id == found.source)
+    strategy, says = strategy_for(ws, cohort, source)
+    return replace(found, strategy=strategy, says_strategy=says)
+
+
+PATIENCE = 3600.0  # seconds that nobody is asked to wait for what is merely recommended
+
+
+def tried(ws: Workspace, cohort: Cohort, source: Source, budget: float = 0.0) -> tuple[str, ...]:
+    """What Automatic tries on this computer, from the one expected to be best: the linear probe, and of the rest those
+    that take at most `budget` seconds (0: an hour) each."""
+    from medtl.training import cost
+
+    limit = budget or PATIENCE
+    order = expected(cohort, source)
+    return tuple(
+        id
+        for id in order
+        if id == "linear-probe" or cost.estimate(ws, cohort, source, _plan(id, cohort, source)).seconds <= limit
+    )
+
+
+def strategy_for(ws: Workspace, cohort: Cohort, source: Source, budget: float = 0.0) -> tuple[str, str]:
+    """The strategy that is recommended for this source on this computer, and why, in two sentences."""
+    best, wanted = tried(ws, cohort, source, budget)[0], expected(cohort, source)[0]
+    says = why(cohort, best)
+    if best != wanted:
+        from medtl.training import cost
+
+        takes = cost.in_words(cost.estimate(ws, cohort, source, _plan(wanted, cohort, source)).seconds)
+        says += f" '{STRATEGIES[wanted].card.title}' would take {takes} on this computer."
+    return best, says
+
+
+def _plan(id: str, cohort: Cohort, source: Source) -> Plan:
+    return make_for(id, cohort).plan(source.outline, len(cohort.classes))
 
 
 def advised(cohort: Cohort, known: Iterable[Source], found: Ranking | None) -> Recommendation:

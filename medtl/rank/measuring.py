@@ -369,7 +369,7 @@ class Measuring:
         features = eye.features(take, which, lambda done, _: progress.reach(at + done))
         seconds = time.monotonic() - began
         self.forward += seconds - taking[0]
-        cost.remember(self.ws, source.builder, len(which) * source.outline.gflop, seconds)
+        cost.remember(self.ws, source, len(which) * source.outline.gflop, seconds)
         start = time.monotonic()
         for one in which[:TIMED]:
             eye.features(pictures.take, np.array([one]))

@@ -17,7 +17,7 @@ from medtl.errors import NotFound, NotReady
 from medtl.reporting import answers
 from medtl.runs import events, results, store
 from medtl.sources import library as sources
-from medtl.vocabulary import PARTS, Card, Case, Cohort, Estimate, Recipe, Source, labels_of
+from medtl.vocabulary import PARTS, Card, Case, Cohort, Estimate, Plan, Recipe, Source, labels_of
 from medtl.workspace import Workspace
 
 OLD = 90  # years; who is older is told from others by it (HIPAA Safe Harbor), so ages from here on are one group
@@ -79,7 +79,8 @@ class Facts:
     source_title: str
     model: Source  # the run as a source: its network, its licence
     strategy: Card
-    plan: tuple[str, ...]
+    steps: Plan
+    plan: tuple[str, ...]  # the steps in sentences
     answers: Mapping[str, str]
     counts: tuple[Count, ...]
     flow: Flow
@@ -102,6 +103,11 @@ class Facts:
     def positive(self) -> str | None:
         """The class that counts as having it; None with more than two."""
         return (self.cohort.positive or self.classes[-1]) if self.two else None
+
+    @property
+    def learns_tune(self) -> bool:
+        """True when the tune part, having done its service, was learned from as well."""
+        return any(getattr(step, "learn_tune", False) for step in self.steps)
 
     def answer(self, key: str) -> str:
         return self.answers.get(key, answers.NOT_STATED)
@@ -142,6 +148,7 @@ def read(ws: Workspace, run: str) -> Facts:
         source_title=source.title if source else recipe.source,
         model=model,
         strategy=strategy.card,
+        steps=plan,
         plan=tuple(strategies.sentences(plan, model.outline, len(cohort.classes))),
         answers=answers.load(folder),
         counts=tuple(_counts(cohort)),

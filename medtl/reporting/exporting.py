@@ -1,7 +1,7 @@
 """The trained network as ONNX, with all that is needed to use it elsewhere, and a proof that it answers as the app.
 
-The graph takes pixels from 0 to 1 and gives scores: standardising before and softmax after are inside. What stands
-outside (decoding, shrinking, stretching) is ten lines of the example, and the self-test runs those very lines.
+The graph takes pixels from 0 to 1 and gives scores (`looking`). What stands outside (decoding, shrinking, stretching)
+is ten lines of the example, and the self-test runs those very lines.
 """
 
 import json
@@ -26,7 +26,7 @@ from medtl.runs import results
 from medtl.workspace import Workspace, write_whole
 
 if TYPE_CHECKING:
-    import torch
+    from medtl.sources.network import Network
 
 OPSET = 17
 CASES = 20
@@ -125,6 +125,9 @@ def about(facts: Facts) -> dict[str, Any]:
         "mean": list(spec.mean[: spec.channels]),
         "std": list(spec.std[: spec.channels]),
         "preprocessing": report.preprocessing(facts) + " Standardising is inside the graph.",
+        "looks": f"the mean over the picture and {facts.model.looks} fixed small changes of it, inside the graph"
+        if facts.model.looks
+        else "one",
         "reading": asdict(facts.cohort.reading),
         "calibration": {
             "temperature": "divided into the weights of the last layer, where the run fitted one",
@@ -137,15 +140,19 @@ def about(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _network(facts: Facts) -> "torch.nn.Module":
+def _network(facts: Facts) -> "Network":
     from medtl.sources.weights import load_trained
 
-    return load_trained(facts.model, len(facts.classes)).eval()
+    network = load_trained(facts.model, len(facts.classes))
+    network.eval()
+    return network
 
 
-def _write_graph(network: "torch.nn.Module", facts: Facts, said: dict[str, Any], path: Path) -> None:
+def _write_graph(network: "Network", facts: Facts, said: dict[str, Any], path: Path) -> None:
     """By the TorchScript exporter: it needs no further package, and the self-test vouches for what it writes."""
     import torch
+
+    from medtl.reporting.looking import Whole
 
     spec = facts.model.input
     example = torch.rand(2, spec.channels, spec.size, spec.size)
@@ -154,7 +161,7 @@ def _write_graph(network: "torch.nn.Module", facts: Facts, said: dict[str, Any],
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # of the exporter's age, and of shapes that it fixes: the self-test decides
             torch.onnx.export(
-                _with_ends(network, facts), (example,), str(path), dynamo=False, opset_version=OPSET,
+                Whole(network, facts.model).eval(), (example,), str(path), dynamo=False, opset_version=OPSET,
                 input_names=["image"], output_names=["scores"], dynamic_axes=axes,
             )  # fmt: skip
     except Exception as error:  # torch raises many kinds here, none of which a user can tell apart
@@ -163,27 +170,6 @@ def _write_graph(network: "torch.nn.Module", facts: Facts, said: dict[str, Any],
             "Export it with --as-source instead: its weights and card.",
         ) from error
     _describe(path, said)
-
-
-def _with_ends(network: "torch.nn.Module", facts: Facts) -> "torch.nn.Module":
-    """Standardising before, softmax after."""
-    import torch
-
-    class Whole(torch.nn.Module):
-        mean: torch.Tensor
-        std: torch.Tensor
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-            channels = facts.model.input.channels
-            self.register_buffer("mean", torch.tensor(facts.model.input.mean[:channels]).view(1, -1, 1, 1))
-            self.register_buffer("std", torch.tensor(facts.model.input.std[:channels]).view(1, -1, 1, 1))
-
-        def forward(self, image: torch.Tensor) -> torch.Tensor:
-            return torch.softmax(self.network((image - self.mean) / self.std), dim=1)
-
-    return Whole().eval()
 
 
 def _describe(path: Path, said: dict[str, Any]) -> None:
@@ -199,7 +185,7 @@ def _describe(path: Path, said: dict[str, Any]) -> None:
 # ---- the proof -----------------------------------------------------------------------------------------------------
 
 
-def _self_test(ws: Workspace, facts: Facts, network: "torch.nn.Module", place: Path) -> SelfTest:
+def _self_test(ws: Workspace, facts: Facts, network: "Network", place: Path) -> SelfTest:
     """The example itself, run on stored pictures of test cases, against the app; and a batch against one by one."""
     from PIL import Image
 
@@ -228,14 +214,15 @@ def _self_test(ws: Workspace, facts: Facts, network: "torch.nn.Module", place: P
     return proof
 
 
-def _app_scores(network: Any, facts: Facts, pictures: list[np.ndarray]) -> np.ndarray:
+def _app_scores(network: "Network", facts: Facts, pictures: list[np.ndarray]) -> np.ndarray:
     """As Use answers: folded network on the CPU, head in double precision."""
     from medtl.modalities.image import pictures_for
     from medtl.training import device as devices
-    from medtl.training.inference import Eye, head_scores
+    from medtl.training.inference import Eye, Looks, head_scores
 
     shown = pictures_for(pictures, facts.model.input)
-    eye = Eye(network, facts.model.input, devices.choose("cpu"))
+    looks = Looks(facts.model.looks, facts.model.looks_like)
+    eye = Eye(network, facts.model.input, devices.choose("cpu"), looks)
     return head_scores(network.head, eye.features(shown.__getitem__, np.arange(len(pictures))))
 
 

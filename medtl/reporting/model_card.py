@@ -6,7 +6,7 @@ from medtl.evaluation import words
 from medtl.reporting import content, figures, report
 from medtl.reporting.content import Facts
 from medtl.reporting.document import Block, Bullets, Document, Section, Table, Text, listed
-from medtl.vocabulary import PARTS
+from medtl.vocabulary import PARTS, Threshold
 
 NOT_FOR = (
     "Diagnosis, treatment or screening of real patients: it is not a medical device.",
@@ -103,11 +103,16 @@ def _results(facts: Facts) -> tuple[Block, ...]:
     )
     chosen = facts.result.threshold
     if chosen:
-        value = f"Threshold {chosen.value:.3f}, " if chosen.value is not None else ""
-        blocks.append(Text(f"{value}chosen on the {chosen.chosen_on} part and frozen. {chosen.rule}"))
+        blocks.append(Text(_threshold(chosen)))
     if facts.result.control:
         blocks.append(Text(facts.result.control.says))
     return tuple(blocks)
+
+
+def _threshold(chosen: Threshold) -> str:
+    if chosen.value is None:
+        return f"What is called: {chosen.rule}"
+    return f"Threshold {chosen.value:.3f}, chosen on the {chosen.chosen_on} part and frozen. {chosen.rule}"
 
 
 def known_failures(facts: Facts) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ from medtl.workspace import Workspace, write_whole
 
 NAME = "recipe.json"
 KIND = "medtl recipe"
-MORE = ("unlabelled", "teacher")  # handed on only when chosen
-NOT_YET = ("budget", "size")  # choices of a recipe that nobody can start a run with
+MORE = ("budget", "unlabelled", "teacher")  # handed on only when chosen
+NOT_YET = ("size",)  # choices of a recipe that nobody can start a run with
 
 
 def write(facts: Facts, path: Path) -> None:

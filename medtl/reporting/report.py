@@ -20,6 +20,7 @@ from medtl.reporting.document import (
     Table,
     Text,
 )
+from medtl.runs.results import Control
 from medtl.vocabulary import PARTS, Estimate
 from medtl.workspace import Workspace
 
@@ -167,12 +168,20 @@ def _split(facts: Facts) -> Section:
         ("seed", str(split.seed)),
         ("level", content.level_of_split(facts.cohort)),
         ("near copies across parts", f"{split.near_duplicates_across:,} pairs"),
-        (
-            "what each part is for",
-            "train: weights; tune: early stop, head and threshold; test: scored once, at the end",
-        ),
+        ("what each part is for", uses_of_parts(facts)),
     )
     return Section("split", "Split", (Table("How the parts were made, with the receipt", (), rows, (1, 3)),))
+
+
+def uses_of_parts(facts: Facts) -> str:
+    """What was learned, chosen and tested on which part."""
+    tune = "tune: when to stop, strength of the head, threshold"
+    if facts.learns_tune:
+        tune += (
+            "; in the end it was learned from as well (its scores, on which the threshold rests, come from networks "
+            "that had not seen the case)"
+        )
+    return f"train: weights; {tune}; test: scored once, at the end."
 
 
 # ---- model ---------------------------------------------------------------------------------------------------------
@@ -199,6 +208,10 @@ def _model(facts: Facts) -> Section:
         ("settings", "; ".join(f"{name} = {value}" for name, value in recipe.settings.items()) or "none"),
         ("seed", str(recipe.seed)),
     ]
+    if recipe.unlabelled:
+        rows.append(("unlabelled images", f"cohort {recipe.unlabelled}"))
+    if recipe.teacher:
+        rows.append(("teacher", f"run {recipe.teacher}"))
     if recipe.advised:
         rows.append((
             "recommended by MedTL",
@@ -332,26 +345,30 @@ def _calibration(facts: Facts) -> Section:
 
 
 def _control(facts: Facts) -> Section:
-    control = facts.result.control
-    if control is None:
-        return Section("control", "Was the source worth it?", (Text("No control was run.", "quiet"),))
-    gap = control.difference
-    own = control.auroc
-    rows = [("verdict", control.verdict), ("in words", control.says)]
-    if own:
-        rows.append(("AUROC of the control", f"{words.whole(own)}, n = {own.n:,}, {own.how}"))
-    rows.append((
-        "difference, paired",
-        f"{gap.value:+.2f} ({gap.low:+.2f} to {gap.high:+.2f}), n = {gap.n:,}, {gap.how}",
-    ))
-    return Section(
-        "control",
-        "Was the source worth it?",
-        (
-            Figure(figures.difference(gap), "AUROC of this run minus that of the control, on the same test cases."),
-            Table("The same test cases, answered without a source", (), tuple(rows), (1, 3)),
-        ),
-    )
+    """Every guard the run was held against, then what more cases would bring and what cross-validation says."""
+    control, guards = facts.result.control, facts.result.guards
+    everyone = guards or ((control,) if control else ())
+    blocks: list[Block] = []
+    if control:
+        caption = f"AUROC of this run minus that of the control ({control.name}), on the same test cases."
+        blocks.append(Figure(figures.difference(control.difference), caption))
+    if everyone:
+        head = ("against", "its AUROC", "difference of AUROC, paired", "verdict", "in words")
+        rows = tuple((one.name, *_against(one), one.verdict, one.says) for one in everyone)
+        blocks.append(Table("The same test cases, answered by each guard", head, rows, (1, 1.4, 1.8, 1, 3)))
+    else:
+        blocks.append(Text("No control was run.", "quiet"))
+    if facts.result.cross_validated:
+        blocks.append(Text(f"Cross-validated: {facts.result.cross_validated.says}"))
+    if facts.result.learning_curve:
+        blocks.append(Text(f"Learning curve: {facts.result.learning_curve.says}"))
+    return Section("control", "Was the source worth it?", tuple(blocks))
+
+
+def _against(one: Control) -> tuple[str, str]:
+    gap, own = one.difference, one.auroc
+    theirs = f"{words.whole(own)}, n = {own.n:,}" if own else "not kept"
+    return theirs, f"{gap.value:+.2f} ({gap.low:+.2f} to {gap.high:+.2f}), n = {gap.n:,}, {gap.how}"
 
 
 def _failures(facts: Facts, ws: Workspace | None) -> Section:

@@ -130,7 +130,7 @@ def _data(facts: Facts) -> dict[str, Statement]:
         "acquisition": app(f"Scanners recorded: {', '.join(scanners)}.", "cases")
         if scanners
         else Statement(f"{NOT_STATED}: no scanner is recorded in the files", "not stated"),
-        "split": app(f"Split {cohort.split.rule}: {_sizes(facts)}.", "split"),
+        "split": app(f"Split {cohort.split.rule}: {_sizes(facts)}. {report.uses_of_parts(facts)}", "split"),
         "disjoint": app(f"{content.level_of_split(cohort)} {near:,} pairs of near copies across parts.", "split"),
         "flow": app(f"{told.files:,} files, {told.read:,} cases read, {told.cases:,} taken; {_sizes(facts)}.", "cases"),
         "demographics": app(f"By part, where recorded: {model_card.groups(facts)}.", "cases"),
@@ -242,14 +242,13 @@ def _versions(facts: Facts) -> str:
 
 def _selection(facts: Facts) -> str:
     """What was decided on the tune part, by the steps of the plan."""
-    from medtl import strategies
-
-    plan = strategies.make(facts.recipe.strategy, facts.recipe.settings).plan(facts.model.outline, len(facts.classes))
     said = []
-    if any(isinstance(step, Solve) for step in plan):
+    if any(isinstance(step, Solve) for step in facts.steps):
         said.append("the strength of the head with the least log-loss on the tune part")
-    if any(isinstance(step, Train) for step in plan):
+    if any(isinstance(step, Train) and step.patience for step in facts.steps):
         said.append("the epoch of least (tempered) log-loss on the tune part")
-    if any(isinstance(step, (Blend, PseudoLabel)) for step in plan):
-        said.append("mixing and pseudo-labels only as far as the plan says")
+    if any(isinstance(step, Train) and not step.patience for step in facts.steps):
+        said.append("the last epoch")
+    if any(isinstance(step, (Blend, PseudoLabel)) for step in facts.steps):
+        said.append("mixing and pseudo-labels as the plan says")
     return f"Kept: {listed(said)}." if said else "Nothing was selected."

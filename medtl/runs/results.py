@@ -14,6 +14,8 @@ from medtl.workspace import Workspace
 ESTIMATES = "estimates.json"
 CURVES = "curves.json"
 CONTROL = "control.json"
+CROSS_VALIDATED = "cross_validated.json"
+LEARNING_CURVE = "learning_curve.json"
 PREDICTIONS = "predictions.csv"
 COLUMNS = ("case", "patient", "part", "label", "predicted")
 SCORE = "score_"
@@ -46,6 +48,9 @@ class Result:
     """Everything the Trust page draws. `curves` is curves.json as it is; `small_test` is None when n suffices.
 
     `caveats` are sentences to be read before any number: stopped early, patients unknown, no better than guessing.
+    `guards` are all it is measured against, `control` among them: thumbnails, frozen probe, from scratch once there.
+    `stopped` says why training ended early. `cross_validated` and `learning_curve` come some seconds after the result,
+    where they come at all.
     """
 
     folder: Path
@@ -63,6 +68,10 @@ class Result:
     device: str
     parts: Mapping[str, Mapping[str, int | None]]
     curves: Mapping[str, Any]
+    guards: tuple[Control, ...] = ()
+    stopped: str = ""
+    cross_validated: "CrossValidated | None" = None
+    learning_curve: "LearningCurve | None" = None
 
     @property
     def weights(self) -> Path:
@@ -70,6 +79,47 @@ class Result:
 
     def estimate(self, name: str) -> Estimate | None:
         return next((estimate for estimate in self.estimates if estimate.name == name), None)
+
+
+@dataclass(frozen=True)
+class CrossValidated:
+    """What the same plan reaches when every case is tested once by a network that did not learn from its patient, again
+    and again: mean AUROC of the repeats with an interval by patient, and the AUROC of each repeat in `spread`."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+    how: str
+    spread: tuple[float, ...]
+    folds: int
+    says: str
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What was reached with so many training cases a class. `draws` is how many subsets of that size were tried."""
+
+    per_class: int
+    cases: int
+    auroc: Estimate
+    draws: int
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """How the AUROC grew with the training cases. `fitted` are (cases a class, AUROC) of the curve through the points,
+    empty where none could be fitted; `gain` is what `more` cases a class would bring, None where the curve does not
+    say. `judged_on` is "test part" or "out of fold"; `notes` say why, and of what features the curve is."""
+
+    points: tuple[CurvePoint, ...]
+    fitted: tuple[tuple[float, float], ...]
+    more: int
+    gain: Estimate | None
+    judged_on: str
+    says: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -106,6 +156,10 @@ def load(folder: Path) -> Result:
         device=content.get("device") or "",
         parts=content.get("parts") or {},
         curves=curves,
+        guards=tuple(guard for one in content.get("guards") or () if (guard := _control(one))),
+        stopped=content.get("stopped") or "",
+        cross_validated=_cross_validated(content.get("cross_validated")),
+        learning_curve=_learning_curve(content.get("learning_curve")),
     )
 
 
@@ -131,11 +185,17 @@ def describe(ws: Workspace, run_id: str) -> dict[str, Any]:
         "created": recipe.created,
         "control_for": recipe.control_for,
         "seconds": content.get("seconds") or {},
+        "estimate": content.get("estimate") or store.estimate(folder),
+        "budget": recipe.budget,
         "peak_memory_mb": content.get("peak_memory_mb"),
         "parts": content.get("parts") or {},
         "estimates": content.get("estimates") or [],
         "threshold": content.get("threshold"),
         "control": content.get("control"),
+        "guards": content.get("guards") or [],
+        "group": recipe.group,
+        "cross_validated": content.get("cross_validated"),
+        "learning_curve": content.get("learning_curve"),
         "confusion": content.get("confusion"),
         "sentence": content.get("sentence"),
         "small_test": content.get("small_test"),
@@ -184,9 +244,39 @@ def _content(folder: Path) -> dict[str, Any]:
             "This run has no result yet.", "Wait until it has finished, or see on the Train page why it ended."
         )
     content = store.read_json(place / ESTIMATES, "result")
+    guards = content.get("guards") or ([content["control"]] if content.get("control") else [])
     if (place / CONTROL).exists():
-        content["control"] = store.read_json(place / CONTROL, "control")
+        later = store.read_json(place / CONTROL, "control")
+        content["control"] = later
+        guards = [*(guard for guard in guards if guard["name"] != later.get("name")), later]
+        if later.get("verdict") == "hurts":  # never hidden, found at once or later
+            content["caveats"] = [*(content.get("caveats") or ()), later.get("says", "")]
+    content["guards"] = guards
+    for name, file in (("cross_validated", CROSS_VALIDATED), ("learning_curve", LEARNING_CURVE)):
+        if (place / file).exists():
+            content[name] = store.read_json(place / file, name.replace("_", " "))
     return content
+
+
+def _cross_validated(content: Mapping[str, Any] | None) -> CrossValidated | None:
+    if not content:
+        return None
+    return store.known(CrossValidated, {**content, "spread": tuple(content.get("spread") or ())}, "cross-validation")
+
+
+def _learning_curve(content: Mapping[str, Any] | None) -> LearningCurve | None:
+    if not content:
+        return None
+    points = tuple(
+        store.known(CurvePoint, {**one, "auroc": store.known(Estimate, one["auroc"], "curve")}, "curve")
+        for one in content.get("points") or ()
+    )
+    gain = store.known(Estimate, content["gain"], "curve") if content.get("gain") else None
+    fitted = tuple((float(x), float(y)) for x, y in content.get("fitted") or ())
+    notes = tuple(content.get("notes") or ())
+    return store.known(
+        LearningCurve, {**content, "points": points, "gain": gain, "fitted": fitted, "notes": notes}, "learning curve"
+    )
 
 
 def _control(content: Mapping[str, Any] | None) -> Control | None:

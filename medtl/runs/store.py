@@ -1,5 +1,6 @@
 """Runs on disk: make, list, read, ask to stop, delete. Doesn't start or judge them (launch, status)."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -17,9 +18,11 @@ from medtl.vocabulary import Estimate, Recipe, to_dict
 from medtl.workspace import Workspace, whole_folder, write_whole
 
 RECIPE = "recipe.json"
+ESTIMATE = "estimate.json"
 STOP = "stop"
 LIFE = "worker.lock"
 RESULT = "result"
+WISH = "cross-validate"
 
 T = TypeVar("T")
 
@@ -39,6 +42,7 @@ class RunSummary:
     headline: Estimate | None
     control_for: str = ""
     message: str = ""
+    group: str = ""
 
 
 def new_id() -> str:
@@ -47,8 +51,11 @@ def new_id() -> str:
     return f"r-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}{secrets.token_hex(2)}"
 
 
-def create(ws: Workspace, recipe: Recipe) -> Path:
-    """Make the run's folder, queued. It appears with recipe and first event in it, or not at all."""
+def create(ws: Workspace, recipe: Recipe, estimate: Mapping[str, Any] | None = None) -> Path:
+    """Make the run's folder, queued. It appears with recipe and first event in it, or not at all.
+
+    `estimate`: "seconds" it will take, and their "basis"; written now, so that it cannot be made afterwards.
+    """
     place = ws.ensure().run(recipe.run)
     if place.exists():
         raise MedtlError(
@@ -58,6 +65,8 @@ def create(ws: Workspace, recipe: Recipe) -> Path:
         recipe = dataclasses.replace(recipe, created=datetime.now(UTC).isoformat(timespec="seconds"))
     with whole_folder(place) as part:
         write_whole(part / RECIPE, json.dumps(to_dict(recipe), indent=1, ensure_ascii=False))
+        if estimate:
+            write_whole(part / ESTIMATE, json.dumps(dict(estimate)))
         events.append(part, "queued")
     return place
 
@@ -75,9 +84,27 @@ def recipe(folder: Path) -> Recipe:
     return known(Recipe, read_json(folder / RECIPE, "recipe"), "recipe")
 
 
+def estimate(folder: Path) -> dict[str, Any] | None:
+    """What was told of its length before it started; None where nothing was, or it cannot be read."""
+    try:
+        said = json.loads((folder / ESTIMATE).read_bytes())
+        return {"seconds": float(said["seconds"]), "basis": str(said["basis"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def runs(ws: Workspace) -> tuple[RunSummary, ...]:
     """Every run, newest first. One with a damaged recipe is listed too, so that it can be seen and deleted."""
     return tuple(_summary(ws.runs / id) for id in sorted(ids(ws.runs), reverse=True))
+
+
+def recipes(ws: Workspace) -> tuple[Recipe, ...]:
+    """The recipe of every run, oldest first; damaged ones are passed over."""
+    found = []
+    for id in ids(ws.runs):
+        with contextlib.suppress(MedtlError):  # it is listed, with what is wrong, by `runs`
+            found.append(recipe(ws.runs / id))
+    return tuple(found)
 
 
 def ids(runs_folder: Path) -> tuple[str, ...]:
@@ -89,8 +116,14 @@ def ids(runs_folder: Path) -> tuple[str, ...]:
 
 def delete(ws: Workspace, id: str) -> int:
     """Remove a run that nobody is carrying out; says how many bytes that gave back."""
+    from medtl.runs import status  # which reads what this module writes
+
     place = folder(ws, id)
-    with locks.held(place / LIFE, patience=0.2) as free:
+    patience = 0.2
+    if status.status(place) == "finished":  # what is still worked out beside the result is given up at once
+        request_stop(place)
+        patience = 5.0
+    with locks.held(place / LIFE, patience=patience) as free:
         if not free:
             raise NotReady("This run is still being carried out.", "Stop it first, then delete it.")
     doomed = place.with_name(f".{id}.deleted-{secrets.token_hex(4)}")
@@ -107,6 +140,21 @@ def request_stop(folder: Path) -> None:
 
 def stop_requested(folder: Path) -> bool:
     return (folder / STOP).exists()
+
+
+def wish_cross_validation(folder: Path, repeats: int) -> None:
+    """Leave the wish that the run be cross-validated; the worker does so after the result, or when launched again."""
+    write_whole(folder / WISH, json.dumps({"repeats": repeats}))
+
+
+def cross_validation_wished(folder: Path) -> int:
+    """How many repeats are wished for; 0: none."""
+    if not (folder / WISH).exists():
+        return 0
+    try:
+        return max(1, int(read_json(folder / WISH, "wish to cross-validate")["repeats"]))
+    except (KeyError, TypeError, ValueError):
+        return 1
 
 
 def requeue(folder: Path) -> None:
@@ -169,4 +217,5 @@ def _summary(place: Path) -> RunSummary:
         headline=headline,
         control_for=chosen.control_for,
         message=message,
+        group=chosen.group,
     )

@@ -1,9 +1,13 @@
-"""The control that costs nothing: what can be had from 32 x 32 thumbnails with no source at all."""
+"""The controls that cost seconds: thumbnails with no source at all, and the frozen source under its own last layer."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from medtl.training.head import solve
+from medtl.training.head import Head, path, solve
 
+# Those of the linear probe that a user can pick (medtl.strategies.common); a test holds the two together.
+PROBE_STRENGTHS = tuple(10 ** (exponent / 2) for exponent in range(-8, 3))
 # Thumbnails are few numbers that vary together; the path goes down further than for features.
 STRENGTHS = tuple(10 ** (exponent / 2) for exponent in range(-10, 1))
 
@@ -11,10 +15,22 @@ STRENGTHS = tuple(10 ** (exponent / 2) for exponent in range(-10, 1))
 def thumbnail_scores(
     thumbnails: np.ndarray, labels: np.ndarray, train: np.ndarray, tune: np.ndarray, test: np.ndarray, classes: int
 ) -> np.ndarray:
-    """(N, 32, 32) uint8 thumbnails -> (len(test), K) scores of a logistic regression fitted on the train part.
-
-    Fitted with the same care as a head on features: standardised, strength chosen on the tune part.
-    """
+    """(N, 32, 32) uint8 thumbnails -> (len(test), K) scores of a logistic regression, fitted with the same care."""
     flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32) / 255
-    head = solve(flat[train], labels[train], flat[tune], labels[tune], classes, STRENGTHS)
-    return head.scores(flat[test])
+    return _head(flat, labels, train, tune, classes, STRENGTHS).scores(flat[test])
+
+
+def probe_scores(
+    features: np.ndarray, labels: np.ndarray, train: np.ndarray, tune: np.ndarray, test: np.ndarray, classes: int
+) -> np.ndarray:
+    """(N, D) features of the frozen source -> (len(test), K) scores of the linear probe, fitted as a user would."""
+    return _head(features, labels, train, tune, classes, PROBE_STRENGTHS).scores(features[test])
+
+
+def _head(
+    x: np.ndarray, labels: np.ndarray, train: np.ndarray, tune: np.ndarray, classes: int, strengths: Sequence[float]
+) -> Head:
+    """As a linear probe is fitted: the strength on the tune part, which is then learned from, too."""
+    head = solve(x[train], labels[train], x[tune], labels[tune], classes, strengths)
+    both = np.concatenate([train, tune])
+    return next(path(x[both], labels[both], classes, [head.strength]))

@@ -3,11 +3,13 @@
 Letters: n cases, D features, K classes.
 """
 
+import functools
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,6 @@ def path(
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     mean, scale = np.zeros(train.shape[1]), np.ones(train.shape[1])
     if standardise:
@@ -87,7 +88,7 @@ def path(
         model.set_params(C=strength)
         # One thread: torch, numpy and scipy bring a pool each, and on small matrices they spend 20 times longer
         # fighting over the cores than working (docs/benchmarks.md).
-        with warnings.catch_warnings(), threadpool_limits(1):
+        with warnings.catch_warnings(), _pools().limit(limits=1):
             warnings.simplefilter("ignore", ConvergenceWarning)  # 200 rounds are enough to rank strengths
             model.fit(standard, train_labels)
         weight, bias = _all_classes(model.coef_, model.intercept_, model.classes_, classes)
@@ -108,6 +109,13 @@ def softly(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     typical = variance.mean()
     scale = np.sqrt(variance + typical) if typical > 1e-12 else np.full(train.shape[1], np.inf)
     return mean, np.where(variance > 1e-12, scale, np.inf)
+
+
+@functools.cache
+def _pools() -> ThreadpoolController:
+    """The pools of threads of this process, looked for once: that reads a list of all it has loaded, which takes longer
+    than a small fit. Asked for after scikit-learn was imported, so that its own is among them."""
+    return ThreadpoolController()
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

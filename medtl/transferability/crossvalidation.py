@@ -3,14 +3,14 @@
 Letters: n cases, D features, r directions, K classes.
 """
 
-import functools
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from medtl.training.folds import folds as cut
+from medtl.training.folds import most
 from medtl.training.head import log_loss, path, softmax
 from medtl.transferability.spectrum import spectrum
 
@@ -53,16 +53,16 @@ def out_of_fold(
     Repeated for small n, where one draw of folds means little. The strength is the one of least log-loss in the first
     draw (with many cases, in two of its folds): chosen on cases it is judged by, among five, alike for every source.
     """
-    fewest = min(len(np.unique(groups[labels == k])) for k in range(classes))
+    fewest = most(labels, groups, classes)
     if fewest < 2:
         return None
     folds, repeats = min(FOLDS, fewest), _repeats(len(labels))
     ready = turned(features)
-    first = _folds(labels, groups, folds, seed)
+    first = cut(labels, groups, folds, seed)
     strength = _strength(ready, labels, first[:CHOOSING] if len(labels) >= MANY else first, classes)
     logits = np.zeros((len(labels), classes))
     for repeat in range(repeats):
-        again = _folds(labels, groups, folds, seed + repeat) if repeat else first
+        again = cut(labels, groups, folds, seed + repeat) if repeat else first
         logits += _once(ready, labels, again, classes, (strength,))[0]
     scores = softmax(logits / repeats)
     return OutOfFold(scores, ready, strength, log_loss(scores, labels), folds, repeats)
@@ -102,19 +102,3 @@ def turned(features: np.ndarray) -> np.ndarray:
         return standard[:, :1]
     _, directions = spectrum(standard)
     return np.asarray(standard @ directions[:WIDEST].T.astype(np.float32))
-
-
-def _folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> tuple[np.ndarray, ...]:
-    """The cases of each fold. Every source of a ranking is asked in the same folds, which are cut once."""
-    return _cut(labels.astype(np.int64).tobytes(), groups.astype(np.int64).tobytes(), folds, seed)
-
-
-@functools.lru_cache(maxsize=16)
-def _cut(labels: bytes, groups: bytes, folds: int, seed: int) -> tuple[np.ndarray, ...]:
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    y, together = np.frombuffer(labels, np.int64), np.frombuffer(groups, np.int64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class in fewer groups than folds: looked at before
-        cut = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(y, y, together)
-        return tuple(unseen for _, unseen in cut)

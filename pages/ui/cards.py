@@ -130,21 +130,30 @@ def takes_and_why(cohort_id: str, source_id: str, strategy_id: str, settings: Ma
     return _cost(cohort_id, source_id, strategy_id, _key(settings))[1]
 
 
+def seconds(
+    cohort_id: str, source_id: str, strategy_id: str, settings: Mapping[str, Any] | None = None
+) -> float | None:
+    """How long it takes here; None when it cannot be told."""
+    return _cost(cohort_id, source_id, strategy_id, _key(settings))[2]
+
+
 def _key(settings: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted((settings or {}).items()))
 
 
 @st.cache_data(ttl=30, max_entries=200, show_spinner=False)
-def _cost(cohort_id: str, source_id: str, strategy_id: str, settings: tuple[tuple[str, Any], ...]) -> tuple[str, str]:
+def _cost(
+    cohort_id: str, source_id: str, strategy_id: str, settings: tuple[tuple[str, Any], ...]
+) -> tuple[str, str, float | None]:
     try:
         source, cohort = shelf.source(source_id), shelf.cohort(cohort_id)
         if source is None:
-            return "", ""
+            return "", "", None
         plan = strategies.make(strategy_id, dict(settings)).plan(source.outline, len(cohort.classes))
         found = costs.estimate(shelf.workspace(), cohort, source, plan)
     except MedtlError:
-        return "", ""
-    return costs.in_words(found.seconds), found.says
+        return "", "", None
+    return costs.in_words(found.seconds), found.says, found.seconds
 
 
 def source(source: Source) -> None:

@@ -1,9 +1,13 @@
 """The lists of the Library: one line a thing, its badge, open and delete."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
+from medtl.comparing import FEWEST, MOST
 from medtl.errors import MedtlError
 from medtl.runs import store
+from medtl.runs.store import RunSummary
 from medtl.vocabulary import Source
 from pages.ui import selection, shelf, show, versions, words
 from pages.ui.escape import md
@@ -67,9 +71,18 @@ def runs() -> None:
         )
         return
     titles = {one.id: one.title for one in shelf.cohorts()}
+    ticked = [run for run in found if run.headline and st.session_state.get(f"tick-{run.id}")]
+    _compare(ticked)
     for run in found:
         with st.container(border=True):
-            title, what, when, act = st.columns(WIDTHS, vertical_alignment="center")
+            tick, title, what, when, act = st.columns([0.4, *WIDTHS], vertical_alignment="center")
+            tick.checkbox(
+                f"Compare {md(run.title)}",
+                key=f"tick-{run.id}",
+                label_visibility="collapsed",
+                disabled=run.headline is None,
+                help=None if run.headline else "It has no result to compare.",
+            )
             with title, st.container(horizontal=True, vertical_alignment="center"):
                 st.page_link(
                     selection.path("trust" if run.headline else "train"),
@@ -103,6 +116,26 @@ def runs() -> None:
                     help="It is being carried out: stop it first." if alive else f"Delete {md(run.title)}",
                 ):
                     _delete_run(run.id, run.title)
+
+
+def _compare(ticked: Sequence[RunSummary]) -> None:
+    """The button over the list, with what is missing while it cannot be pressed."""
+    why = ""
+    if len({run.cohort for run in ticked}) > 1:
+        why = "The ticked runs are of different cohorts, so they were tested on different cases."
+    elif not FEWEST <= len(ticked) <= MOST:
+        why = f"Tick {FEWEST} to {MOST} finished runs of one cohort to compare them."
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(
+            f"Compare {len(ticked)} runs" if len(ticked) > 1 else "Compare",
+            icon=":material/compare_arrows:",
+            type="secondary" if why else "primary",
+            disabled=bool(why),
+            help=why or None,
+        ):
+            cohort = ticked[0].cohort
+            selection.go("compare", cohort=cohort, run=None, runs=selection.together(run.id for run in ticked))
+        st.caption(why)
 
 
 @st.dialog("Delete this run?")

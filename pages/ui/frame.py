@@ -20,7 +20,11 @@ STEPS = (
     ("trust", "Trust", "fact_check"),
     ("use", "Use", "center_focus_strong"),
 )
-OTHERS = (("home", "Home", "home"), ("library", "Library", "inventory_2"))
+OTHERS = (
+    ("home", "Home", "home"),
+    ("library", "Library", "inventory_2"),
+    ("compare", "Compare", "compare_arrows"),
+)
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ def _link(page: str, title: str, icon: str) -> None:
 
 def _change(chosen: Selection) -> None:
     with st.popover("Change", icon=":material/swap_horiz:", width="stretch"):
-        cohorts = {one.id: one.title for one in shelf.cohorts()}
+        cohorts = words.distinct({one.id: one.title for one in shelf.cohorts()})
         at = chosen.cohort.id if chosen.cohort else None
         picked = st.selectbox(
             "Cohort",
@@ -174,7 +178,7 @@ def _change(chosen: Selection) -> None:
             list(cohorts).index(at) if at in cohorts else None,
             format_func=lambda i: md(cohorts[i]),
         )
-        runs = {one.id: one.title for one in shelf.runs() if one.cohort == picked}
+        runs = words.distinct({one.id: one.title for one in shelf.runs() if one.cohort == picked})
         run = st.selectbox(
             "Run",
             list(runs),

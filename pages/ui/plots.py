@@ -61,7 +61,7 @@ def counts(table: Mapping[str, Mapping[str, tuple[int, int | None]]], classes: S
     figure.update_layout(barmode="stack", showlegend=False, height=64 + 46 * len(classes), bargap=0.28)
     figure.update_yaxes(autorange="reversed", ticksuffix="  ")
     figure.update_xaxes(title_text="images")
-    return _tidy(figure)
+    return tidy(figure)
 
 
 def _counted(label: str, part: str, pair: tuple[int, int | None]) -> str:
@@ -127,7 +127,7 @@ def learning(history: Sequence[Any], best: int | None) -> go.Figure:
     figure.update_xaxes(title_text="epoch", rangemode="tozero", dtick=1 if len(epochs) < 15 else None)
     figure.update_yaxes(title_text="loss (smaller is better)", rangemode="tozero")
     figure.update_layout(height=330, legend=_legend())
-    return _tidy(figure, top=36)
+    return tidy(figure, top=36)
 
 
 def ranking(history: Sequence[Any], best: int | None) -> go.Figure:
@@ -153,7 +153,7 @@ def ranking(history: Sequence[Any], best: int | None) -> go.Figure:
     figure.update_xaxes(title_text="epoch", rangemode="tozero", dtick=1 if len(seen) < 15 else None)
     figure.update_yaxes(title_text="AUROC on the tune part", range=[0.45, 1.02])
     figure.update_layout(height=330, legend=_legend())
-    return _tidy(figure, top=36)
+    return tidy(figure, top=36)
 
 
 def whiskers(rows: Sequence[tuple[str, Estimate, str]]) -> go.Figure:
@@ -179,13 +179,13 @@ def whiskers(rows: Sequence[tuple[str, Estimate, str]]) -> go.Figure:
         showlegend=False,
     )
     for name, estimate, counted in rows:
-        figure.add_annotation(_right(name, 18, f"<b>{words.value(estimate)}</b>", size=15, color=ACCENT))
-        figure.add_annotation(_right(name, 76, f"{words.interval(estimate)}"))
-        figure.add_annotation(_right(name, 182, text(counted)))
+        figure.add_annotation(right(name, 18, f"<b>{words.value(estimate)}</b>", size=15, color=ACCENT))
+        figure.add_annotation(right(name, 76, f"{words.interval(estimate)}"))
+        figure.add_annotation(right(name, 182, text(counted)))
     figure.update_layout(height=54 + 34 * len(rows))
     figure.update_xaxes(range=[-0.015, 1.015], domain=[0, 1], tickvals=[0, 0.25, 0.5, 0.75, 1], zeroline=False)
     figure.update_yaxes(autorange="reversed", ticksuffix="  ", showgrid=False)
-    figure = _tidy(figure)
+    figure = tidy(figure)
     figure.update_layout(margin={"r": 370, "l": 10, "t": 6, "b": 30})
     return figure
 
@@ -214,9 +214,9 @@ def forest(rows: Sequence[Interval], line: Estimate | None) -> go.Figure:
             hoverinfo="text",
             showlegend=False,
         )
-        figure.add_annotation(_right(at, 12, f"<b>{words.value(row.estimate)}</b>", size=15))
-        figure.add_annotation(_right(at, 56, words.interval(row.estimate)))
-        figure.add_annotation(_right(at, 140, text(row.says)))
+        figure.add_annotation(right(at, 12, f"<b>{words.value(row.estimate)}</b>", size=15))
+        figure.add_annotation(right(at, 56, words.interval(row.estimate)))
+        figure.add_annotation(right(at, 140, text(row.says)))
     if line:
         figure.add_vline(x=line.value, line={"color": QUIET, "dash": "dot", "width": 1.5})
     lowest = min([0.5, *(row.estimate.low for row in rows)])
@@ -226,7 +226,7 @@ def forest(rows: Sequence[Interval], line: Estimate | None) -> go.Figure:
         ticksuffix="  ", showgrid=False,
     )  # fmt: skip
     figure.update_layout(height=54 + 36 * len(rows))
-    figure = _tidy(figure)
+    figure = tidy(figure)
     figure.update_layout(margin={"r": 280, "l": 10, "t": 6, "b": 30})
     return figure
 
@@ -251,10 +251,10 @@ def landscape(points: Sequence[tuple[str, str, str, float, float]], classes: Seq
     figure.update_xaxes(showticklabels=False, showgrid=False, zeroline=False)
     figure.update_yaxes(showticklabels=False, showgrid=False, zeroline=False)
     figure.update_layout(height=430, dragmode="lasso", legend=_legend(), newselection={"line": {"color": WARNING}})
-    return _tidy(figure, top=36)
+    return tidy(figure, top=36)
 
 
-def _right(row: str | int, shift: int, says: str, **font: Any) -> dict[str, Any]:
+def right(row: str | int, shift: int, says: str, **font: Any) -> dict[str, Any]:
     """Text right of the plot, `shift` pixels from its edge."""
     place = {"x": 1, "xshift": shift, "xref": "paper", "y": row, "yref": "y", "showarrow": False, "xanchor": "left"}
     return {**place, "text": says, "font": {"size": 13, **font}}
@@ -294,7 +294,7 @@ def roc(
     )
     figure.update_yaxes(title_text="sensitivity (called of those with it)", range=[-0.01, 1.02])
     figure.update_layout(height=360, legend={"x": 0.98, "y": 0.04, "xanchor": "right", "yanchor": "bottom"})
-    return _tidy(figure)
+    return tidy(figure)
 
 
 def confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> go.Figure:
@@ -338,7 +338,7 @@ def confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> go.Figur
     figure.update_xaxes(title_text="model", side="top", showgrid=False)
     figure.update_yaxes(title_text="reference", autorange="reversed", showgrid=False)
     figure.update_layout(height=max(300, 110 + 70 * len(labels)), clickmode="event+select", dragmode=False)
-    return _tidy(figure, top=60)
+    return tidy(figure, top=60)
 
 
 def histogram(
@@ -363,7 +363,7 @@ def histogram(
     figure.update_layout(barmode="overlay", height=330, legend=_legend())
     figure.update_xaxes(title_text=f"score for {text(of)}", range=[0, 1])
     figure.update_yaxes(title_text="cases of the test part")
-    return _tidy(figure, top=40)
+    return tidy(figure, top=40)
 
 
 def difference(estimate: Estimate) -> go.Figure:
@@ -391,7 +391,7 @@ def difference(estimate: Estimate) -> go.Figure:
     )
     figure.update_xaxes(range=[-span, span], title_text="← control better      AUROC difference      this run better →")
     figure.update_layout(height=120)
-    return _tidy(figure)
+    return tidy(figure)
 
 
 def answer(
@@ -418,10 +418,11 @@ def answer(
     figure.update_xaxes(range=[0, 1.08], tickvals=[0, 0.25, 0.5, 0.75, 1], title_text="score")
     figure.update_yaxes(autorange="reversed", ticksuffix="  ")
     figure.update_layout(height=74 + 40 * len(labels), bargap=0.35)
-    return _tidy(figure)
+    return tidy(figure)
 
 
-def _tidy(figure: go.Figure, top: int = 8) -> go.Figure:
+def tidy(figure: go.Figure, top: int = 8) -> go.Figure:
+    """No frame, no background, no zooming by accident."""
     figure.update_layout(
         margin={"l": 10, "r": 16, "t": top, "b": 8}, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)"
     )

@@ -11,13 +11,13 @@ from pages.ui import cards, plots, selection, shelf, show, words
 from pages.ui.escape import md
 
 
-def follow(run: str) -> None:
-    """Alive: a fragment that ticks. Else: what came of it, and the way on."""
+def follow(run: str, alone: bool = True) -> None:
+    """Alive: a fragment that ticks. Else: what came of it, and the way on (of a group the group shows the way)."""
     now = shelf.progress(run)
     if _alive(now):
         _ticking(run)
     else:
-        _ended(run, now)
+        _ended(run, now, alone)
 
 
 def _alive(now: Progress) -> bool:
@@ -117,7 +117,7 @@ def _curves(now: Progress) -> None:
         )
 
 
-def _ended(run: str, now: Progress) -> None:
+def _ended(run: str, now: Progress, alone: bool) -> None:
     if now.status == "failed":
         show.error(MedtlError(now.message, now.advice))
         _again(run)
@@ -132,12 +132,12 @@ def _ended(run: str, now: Progress) -> None:
                 st.rerun()
             _again(run)
     else:
-        _finished(run, now)
+        _finished(run, now, alone)
     _notes(now)
     _plan_and_curves(run, now)
 
 
-def _finished(run: str, now: Progress) -> None:
+def _finished(run: str, now: Progress, alone: bool) -> None:
     ready = shelf.has_result(run)
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
@@ -147,9 +147,12 @@ def _finished(run: str, now: Progress) -> None:
             st.caption(_times(run))
     with right:
         if ready and st.button(
-            "See whether it can be trusted", type="primary", icon=":material/fact_check:", width="stretch"
+            "See whether it can be trusted" if alone else "See this one",
+            type="primary" if alone else "secondary",
+            icon=":material/fact_check:",
+            width="stretch",
         ):
-            selection.go("trust")
+            selection.go("trust", run=run)
     if not ready:
         st.caption("It was stopped before there was anything to keep.")
         _again(run)

@@ -6,10 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from medtl import start
 from medtl.runs.results import PredictionRow, Result
 from medtl.vocabulary import Cohort, Estimate, Recipe
-from pages.ui import cards, pictures, plots, selection, shelf, show, words
+from pages.ui import cards, pictures, plots, selection, shelf, show, words, worth
 from pages.ui.escape import csv_cell, md, plain, short
 
 # Sensitivity and specificity first, accuracy last: the order is part of the message.
@@ -26,8 +25,11 @@ def headline(result: Result) -> None:
     if says := cards.advised(recipe):
         st.caption(says)
     st.markdown(f"### {md(result.sentence)}")
+    worth.warning(result)
+    hurts = {guard.says for guard in worth.guards(result) if guard.verdict == "hurts"}  # said already, and louder
     for caveat in result.caveats:
-        st.warning(md(caveat), icon=":material/warning:")
+        if caveat not in hurts:
+            st.warning(md(caveat), icon=":material/warning:")
     if result.small_test:
         st.warning(md(result.small_test), icon=":material/group_off:")
     if result.notes:
@@ -214,57 +216,14 @@ def scores(result: Result, cohort: Cohort | None, run: str) -> None:
         st.caption(f"Threshold: {value}chosen on the {chosen_on} part, frozen. {md(result.threshold.rule)}")
 
 
-VERDICTS = {
-    "helps": ("The source helps here", "green", ":material/trending_up:"),
-    "hurts": ("The source hurts here", "red", ":material/trending_down:"),
-    "no difference seen": ("No difference seen", "gray", ":material/trending_flat:"),
-}
-
-
-def comparison(result: Result, run: str) -> None:
-    """Against a control on the same split: without it nobody knows whether transfer was worth anything."""
-    show.section(
-        "Was the source worth it?",
-        help="The same test cases, answered by a control. Intervals of the paired difference.",
-    )
-    control = result.control
-    if control is None:
-        st.caption("There is no control for this run yet.")
-    else:
-        says, colour, icon = VERDICTS.get(control.verdict, (control.verdict, "gray", ":material/trending_flat:"))
-        if result.recipe.strategy != "from-scratch":  # with no source in it there is nothing to praise or blame
-            st.badge(says, color=colour, icon=icon)  # type: ignore[arg-type]
-        st.markdown(md(control.says))
-        d = control.difference
-        plots.draw(
-            plots.difference(d),
-            f"AUROC difference {d.value:+.2f}, interval {d.low:+.2f} to {d.high:+.2f}",
-            "trust-difference",
-        )
-        st.caption(f"AUROC difference {d.value:+.2f} ({d.low:+.2f} to {d.high:+.2f}), n = {d.n}, {md(d.how)}.")
-    _full_control(result, run)
-
-
-def _full_control(result: Result, run: str) -> None:
-    """Training the same network from scratch is the full control; it takes its time, so it is asked for."""
-    recipe = result.recipe
-    if recipe.strategy == "from-scratch" or (result.control and result.control.name == "from-scratch"):
-        return
-    queued = next((one for one in shelf.runs() if one.control_for == run), None)
-    if queued and queued.status in ("waiting", "running"):
-        st.caption(":material/hourglass_top: Training from scratch is under way; its result will replace this control.")
-        st.page_link(selection.path("train"), label="See how far it is", query_params={"run": queued.id})
-        return
-    if shelf.or_none(shelf.cohort, recipe.cohort) is None or shelf.source(recipe.source) is None:
-        return
-    takes = cards.takes(recipe.cohort, recipe.source, "from-scratch")
-    if st.button(
-        f"Compare with training from scratch{f' ({md(takes)})' if takes else ''}", icon=":material/compare_arrows:"
-    ):
-        start.start_control(shelf.workspace(), run)
-        shelf.forget()
-        show.later("Training from scratch was queued.", ":material/hourglass_top:")
-        st.rerun()
+def others(result: Result, run: str) -> None:
+    """To the page where runs stand side by side: those of its group at once, else to be picked."""
+    group = [one.run for one in shelf.members(result.recipe.group) if one.answered]
+    together = [run, *(id for id in group if id != run)][:6]
+    alone = len(together) < 2
+    says = "Compare with other runs" if alone else f"Compare with the {len(together) - 1} started with it"
+    if st.button(says, icon=":material/compare_arrows:"):
+        selection.go("compare", runs=selection.together(together))
 
 
 def receipt(result: Result, cohort: Cohort | None) -> None:

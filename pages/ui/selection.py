@@ -2,6 +2,7 @@
 link show the same. The session only mirrors the URL, because changing the page clears it.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from medtl.errors import MedtlError
 from medtl.vocabulary import Cohort, Recipe
 from pages.ui import shelf
 
-KEYS = ("cohort", "run", "source", "strategy")
+KEYS = ("cohort", "run", "source", "strategy", "runs")
 NOTHING = dict.fromkeys(KEYS)  # to let go of all that is chosen: `choose(**NOTHING)`
 
 
@@ -26,6 +27,7 @@ class Selection:
     recipe: Recipe | None = None
     source: str | None = None
     strategy: str | None = None
+    runs: tuple[str, ...] = ()  # those to be compared
     wrong: MedtlError | None = None
 
     @property
@@ -41,6 +43,9 @@ def follow() -> None:
     if any(key in asked and asked[key] != kept.get(key) for key in ("run", "cohort")):
         kept = {}
     chosen = {**kept, **asked}
+    if asked.keys() == {"runs"} and (first := _compared(asked["runs"])[:1]):
+        recipe = shelf.or_none(shelf.recipe, first[0])
+        chosen = {"runs": asked["runs"], **({"cohort": recipe.cohort} if recipe else {})}
     if "run" in chosen and (recipe := shelf.or_none(shelf.recipe, chosen["run"])):
         chosen["cohort"] = recipe.cohort
     _keep(chosen)
@@ -49,13 +54,14 @@ def follow() -> None:
 def current() -> Selection:
     chosen = st.session_state.get("chosen", {})
     source, strategy = chosen.get("source"), chosen.get("strategy")
+    runs = _compared(chosen.get("runs", ""))
     try:
         recipe = shelf.recipe(chosen["run"]) if "run" in chosen else None
         read: Any = (lambda id: shelf.or_none(shelf.cohort, id)) if recipe else shelf.cohort
         cohort = read(chosen["cohort"]) if "cohort" in chosen else None
     except MedtlError as wrong:
-        return Selection(wrong=wrong)
-    return Selection(cohort, chosen.get("run") if recipe else None, recipe, source, strategy)
+        return Selection(runs=runs, wrong=wrong)
+    return Selection(cohort, chosen.get("run") if recipe else None, recipe, source, strategy, runs)
 
 
 def choose(**ids: str | None) -> None:
@@ -80,6 +86,15 @@ def params(**ids: str | None) -> dict[str, str]:
     if "cohort" in ids and ids["cohort"] != chosen.get("cohort"):
         chosen = {}
     return {key: str(id) for key, id in {**chosen, **ids}.items() if id}
+
+
+def together(runs: Iterable[str]) -> str:
+    """Runs to be compared, as one value of the address."""
+    return ",".join(runs)
+
+
+def _compared(runs: str) -> tuple[str, ...]:
+    return tuple(id for id in runs.split(",") if id)
 
 
 def path(page: str) -> str:

@@ -1,19 +1,35 @@
 """The form of a strategy's settings, drawn from what the strategy says of itself. Nothing here knows a strategy."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
+from pages.ui.escape import md
 
-def ask(settings: Sequence[Any], key: str) -> Mapping[str, Any]:
-    """Name -> value of every setting."""
+
+def ask(settings: Sequence[Any], key: str, suited: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Name -> value of every setting. The form starts from the defaults, or from what is `suited` to the cohort."""
+    settings = [dataclasses.replace(one, default=suited.get(one.name, one.default)) for one in settings]
+    if suited:
+        st.caption(f":material/auto_awesome: Set for your cohort: {md(says(settings, suited))}.")
     columns = st.columns(2)
     answers = {}
     for at, setting in enumerate(settings):
         with columns[at % 2]:
             answers[setting.name] = _one(setting, f"{key}-{setting.name}")
     return answers
+
+
+def says(settings: Sequence[Any], values: Mapping[str, Any]) -> str:
+    """ "Class weights balanced, Batch 16"."""
+    titles = {one.name: one.title for one in settings}
+    return ", ".join(f"{titles[name]} {_written(value)}" for name, value in values.items() if name in titles)
+
+
+def _written(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _one(setting: Any, key: str) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from medtl import automatic, comparing, rank
 from medtl import checkup as checkups
-from medtl import rank
 from medtl.checkup import Checkup
 from medtl.cohorts import library
 from medtl.cohorts.pixels import Pixels
@@ -105,6 +105,17 @@ def result(id: str) -> results.Result:
 
 def predictions(id: str) -> tuple[results.PredictionRow, ...]:
     return _predictions(str(run(id)), _stamp(run(id) / "result" / "predictions.csv"))
+
+
+def compared(ids: tuple[str, ...]) -> comparing.Compared:
+    """Runs side by side; MedtlError with what keeps them from being compared."""
+    stamps = tuple(_stamp(run(id) / "result" / "estimates.json") for id in ids)
+    return _compared(home(), ids, stamps)
+
+
+def members(group: str) -> tuple[automatic.Member, ...]:
+    """The runs that were started together, as they are now."""
+    return automatic.members(workspace(), group) if group else ()
 
 
 def sources() -> tuple[Source, ...]:
@@ -218,6 +229,11 @@ def _result(folder: str, stamps: tuple[int, ...]) -> results.Result:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _predictions(folder: str, stamp: int) -> tuple[results.PredictionRow, ...]:
     return results.predictions(Path(folder))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _compared(home: str, ids: tuple[str, ...], stamps: tuple[int, ...]) -> comparing.Compared:
+    return comparing.compare(Workspace(home), ids)
 
 
 @st.cache_resource(ttl=3, show_spinner=False)

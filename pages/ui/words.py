@@ -1,5 +1,8 @@
 """Numbers and plurals in the words of the screen. Knows nothing of Streamlit."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 from medtl.evaluation.words import HELP, PERCENT, TITLES, interval, title, value, whole
 
 __all__ = ["HELP", "PERCENT", "TITLES", "count", "day", "duration", "interval", "size", "title", "value", "whole"]
@@ -8,6 +11,12 @@ __all__ = ["HELP", "PERCENT", "TITLES", "count", "day", "duration", "interval", 
 def count(number: int, one: str, many: str = "") -> str:
     """ "1 case", "2 cases", "20,000 cases"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def distinct(names: Mapping[str, str]) -> dict[str, str]:
+    """Id -> name, with the id behind names that several share: a box with two equal lines answers with the first."""
+    shared = Counter(names.values())
+    return {id: f"{name} ({id})" if shared[name] > 1 else name for id, name in names.items()}
 
 
 def size(number: float) -> str:

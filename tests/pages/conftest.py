@@ -73,6 +73,12 @@ def words_on(at: AppTest) -> str:
     return "\n".join(parts).replace("\\", "")
 
 
+def in_address(at: AppTest, key: str) -> str:
+    """What the address holds; AppTest gives a list or a text, as the page was opened or switched to."""
+    value = at.query_params[key]
+    return value if isinstance(value, str) else value[0]
+
+
 def healthy(at: AppTest) -> None:
     """No traceback, and no fault that the guard had to hide."""
     assert not at.exception, at.exception
@@ -113,10 +119,13 @@ def make_recipe(cohort: Cohort, **changes: object) -> Recipe:
     return dataclasses.replace(recipe, **changes)  # type: ignore[arg-type]
 
 
-def make_run(ws: Workspace, cohort: Cohort, status: str = "finished", **changes: object) -> str:
-    """A run folder as a worker would leave it; `status` may also be failed, interrupted, stopped or running."""
+def make_run(ws: Workspace, cohort: Cohort, status: str = "finished", seed: int = 3, **changes: object) -> str:
+    """A run folder as a worker would leave it; `status` may also be failed, interrupted or stopped, or queued for one
+    that waits. Runs of different `seed` answer differently."""
     recipe = make_recipe(cohort, **changes)
     folder = store.create(ws, recipe)
+    if status == "queued":
+        return recipe.run
     events.append(folder, "started", device="cpu", cores=2, versions={})
     for epoch in range(1, 6):
         events.append(
@@ -126,17 +135,38 @@ def make_run(ws: Workspace, cohort: Cohort, status: str = "finished", **changes:
     if status == "failed":
         events.append(folder, "failed", message="The loss is not a number.", advice="Use a smaller learning rate.")
     if status in ("finished", "stopped"):
-        write_result(folder, cohort)
+        write_result(folder, cohort, seed)
         facts = {"seconds": 12.5, "peak_memory_mb": 700} if status == "finished" else {"says": "Stopped; kept epoch 4."}
         events.append(folder, status, **facts)
     return recipe.run
 
 
-def write_result(folder: Path, cohort: Cohort) -> None:
+def make_group(ws: Workspace, cohort: Cohort, *members: tuple[str, str], automatic: bool = True) -> list[str]:
+    """Runs started together, each by (strategy, status); answers their ids, the first of which is the group's."""
+    group = store.new_id()
+    ids = []
+    for at, (strategy, status) in enumerate(members):
+        facts = {"run": group} if at == 0 else {}
+        ids.append(
+            make_run(
+                ws, cohort, status, seed=3 + at, strategy=strategy, group=group, automatic=automatic,
+                advised={"expected": "fine-tune,freeze-first,linear-probe"}, **facts,
+            )
+        )  # fmt: skip
+    return ids
+
+
+def amend_result(ws: Workspace, run: str, **facts: object) -> None:
+    """Say something else in a run's result."""
+    file = ws.run(run) / "result" / "estimates.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | facts))
+
+
+def write_result(folder: Path, cohort: Cohort, seed: int = 3) -> None:
     """A result of plausible numbers; scores in predictions.csv agree with the table."""
     place = folder / "result"
     place.mkdir()
-    rng = random.Random(3)
+    rng = random.Random(seed)
     cases = {case.id: case for case in cohort.cases}
     rows = []
     for part in ("tune", "test"):

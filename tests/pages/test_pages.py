@@ -12,8 +12,8 @@ from medtl.vocabulary import Cohort
 from medtl.workspace import Workspace
 from tests.pages.conftest import healthy, make_cohort, make_run, words_on
 
-PAGES = ("home", "data", "source", "strategy", "train", "trust", "use", "library")
-STEPS = PAGES[1:-1]
+PAGES = ("home", "data", "source", "strategy", "train", "trust", "use", "library", "compare")
+STEPS = PAGES[1:-2]
 Open = Callable[..., AppTest]
 
 

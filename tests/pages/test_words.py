@@ -44,3 +44,7 @@ def test_plurals_and_sizes() -> None:
     assert words.size(1_500_000) == "1.5 MB"
     assert words.duration(12.4) == "12 s"
     assert words.duration(600) == "10 min"
+
+
+def test_names_that_several_share_get_the_id_behind_them() -> None:
+    assert words.distinct({"a": "x", "b": "x", "c": "y"}) == {"a": "x (a)", "b": "x (b)", "c": "y"}

@@ -1,9 +1,12 @@
 """The advice: a source that can be used at once, with a reason for everything."""
 
+import dataclasses
+
 import pytest
 
 from medtl.errors import MedtlError
-from medtl.strategies import STRATEGIES, recommend
+from medtl.strategies import STRATEGIES, make_for, recommend
+from medtl.strategies.recommend import expected
 from medtl.vocabulary import Card, Source
 from tests.builders import cohort, source
 
@@ -53,3 +56,17 @@ def test_nothing_usable_is_said_in_words() -> None:
         with pytest.raises(MedtlError) as error:
             recommend(cohort(), known)
         assert error.value.message and error.value.advice
+
+
+@pytest.mark.parametrize("train", [20, 4000])
+def test_the_linear_probe_is_always_among_what_is_tried_and_all_can_be_used(train: int) -> None:
+    one = named("own")
+    tried = expected(cohort(train), one)
+    assert "linear-probe" in tried and len(tried) == len(set(tried)) == 3
+    assert all(make_for(id, cohort(train)).why_not(one, cohort(train)) is None for id in tried)
+    assert recommend(cohort(train), [one]).strategy == tried[0]
+
+
+def test_what_cannot_be_used_is_not_tried() -> None:
+    flat = named("flat", outline=dataclasses.replace(source().outline, stages=source().outline.stages[:1]))
+    assert "last-stage" not in expected(cohort(20), flat)

@@ -1,0 +1,55 @@
+"""What a run answered in one part of its cohort, as arrays, so that runs can be set side by side. Judges nothing.
+
+Letters: n cases, k classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medtl.errors import NotReady
+from medtl.runs import results
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of every case of a part: who, what it is and what the run said. `patients` is None where nobody is known."""
+
+    classes: tuple[str, ...]
+    cases: tuple[str, ...]
+    y: NDArray[np.int_]  # (n,) index of the label
+    called: NDArray[np.int_]  # (n,) index of the class it was called, at the run's own frozen threshold
+    scores: NDArray[np.float64]  # (n, k), rows sum to 1
+    patients: NDArray[np.object_] | None  # (n,)
+
+    def of(self, cases: Sequence[str]) -> "Answers":
+        """The same for these cases, in this order; each must be among them."""
+        at = {case: i for i, case in enumerate(self.cases)}
+        rows = np.array([at[case] for case in cases], dtype=int)
+        patients = self.patients[rows] if self.patients is not None else None
+        return replace(
+            self, cases=tuple(cases), y=self.y[rows], called=self.called[rows], scores=self.scores[rows],
+            patients=patients,
+        )  # fmt: skip
+
+
+def answers(folder: Path, part: str) -> Answers:
+    """Of the "tune" or "test" part. Raises NotReady where the run has none, or was judged on none."""
+    rows = [row for row in results.predictions(folder) if row.part == part]
+    if not rows:
+        raise NotReady(f"Run {folder.name} has no answers in the {part} part.", "Choose another run.")
+    classes = tuple(rows[0].scores)
+    index = {name: i for i, name in enumerate(classes)}
+    scores = np.array([[row.scores[name] for name in classes] for row in rows])
+    patients = [row.patient for row in rows]
+    return Answers(
+        classes=classes,
+        cases=tuple(row.case for row in rows),
+        y=np.array([index[row.label] for row in rows]),
+        called=np.array([index[row.predicted] for row in rows]),
+        scores=scores / scores.sum(axis=1, keepdims=True),
+        patients=np.array(patients, dtype=object) if any(who is not None for who in patients) else None,
+    )

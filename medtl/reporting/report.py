@@ -208,6 +208,11 @@ def _model(facts: Facts) -> Section:
         ("settings", "; ".join(f"{name} = {value}" for name, value in recipe.settings.items()) or "none"),
         ("seed", str(recipe.seed)),
     ]
+    if recipe.budget:
+        rows.append(("time budget", f"{recipe.budget:.0f} s"))
+    if recipe.group:
+        chosen = "; of these the best on the tune part is the result" if recipe.automatic else ""
+        rows.append(("group", f"started together with the other runs of group {recipe.group}{chosen}"))
     if recipe.unlabelled:
         rows.append(("unlabelled images", f"cohort {recipe.unlabelled}"))
     if recipe.teacher:

@@ -209,7 +209,11 @@ def _results(facts: Facts) -> dict[str, Statement]:
         "calibrated": app(f"{judged}A decision curve was not drawn.", "calibration"),
         "robust": app("No robustness analysis was done in this run.", "limits"),
         "fairness": app("Not examined: no group of patients was tested apart.", "limits"),
-        "internal": app("Tested once on the held-out part, after training and threshold were fixed.", "numbers"),
+        "internal": app(
+            "Tested once on the held-out part, after training and threshold were fixed. "
+            + (f"Cross-validated: {result.cross_validated.says}" if result.cross_validated else ""),
+            "numbers",
+        ),
         "performance": app(f"{numbers}.", "numbers"),
         "two-by-two": app("Table of reference standard against call.", "calls"),
         "indeterminate": app("Every test case was called; none was left out as indeterminate.", "calls"),

@@ -68,16 +68,13 @@ def lay(found: Compared) -> None:
     st.caption(f"{of}the same {words.count(found.n, 'case')} of the test part{who}.")
     comparison.verdict(found)
     comparison.forest(found)
+    comparison.differences(found)
     left, right = st.columns(2, gap="large")
     with left:
         comparison.rocs(found)
     with right:
-        comparison.differences(found)
-    left, right = st.columns(2, gap="large")
-    with left:
         comparison.training(found)
-    with right:
-        comparison.costs(found)
+    comparison.costs(found)
     comparison.every_pair(found)
     comparison.onwards(found)
 

@@ -19,8 +19,11 @@ def page() -> None:
             ":material/tune:" if chosen.cohort else ":material/photo_library:",
         )
     else:
+        shown = members.in_hand(chosen.run, chosen.recipe)
+        if shown != chosen.run and members.over(chosen.recipe):
+            selection.go("train", run=shown)  # so that Trust and Use in the frame are those of the result
         members.panel(chosen.run, chosen.recipe)
-        one(members.in_hand(chosen.run, chosen.recipe))
+        one(shown)
 
 
 def one(run: str) -> None:

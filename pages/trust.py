@@ -36,7 +36,9 @@ def verdict(chosen: selection.Selection) -> None:
     report.numbers(result)
     worth.cross_validated(result.cross_validated)
     worth.panel(result, run)
-    report.others(result, run)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        worth.more(result, run)
+        report.others(result, run)
     left, right = st.columns(2, gap="large")
     with left:
         cell = report.confusion(result, run)

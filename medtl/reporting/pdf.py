@@ -133,7 +133,7 @@ def _section(section: Section, styles: dict[str, Any]) -> list[Any]:
     first, *rest = [_block(block, styles) for block in section.blocks]
     together = isinstance(section.blocks[0], Figure)
     begins = [KeepTogether([heading, *first])] if together else [heading, *first]
-    return [CondPageBreak(ROOM), *begins, *(part for block in rest for part in block)]
+    return [CondPageBreak(ROOM + 50), *begins, *(part for block in rest for part in block)]
 
 
 def _block(block: Block, styles: dict[str, Any]) -> list[Any]:

@@ -53,12 +53,12 @@ def _steps(cohort: Cohort, source: Source, limit: int) -> float:
 
 def _said(more: Sequence[str], probe: float, rest: float) -> tuple[tuple[str, str], ...]:
     names = " and ".join(f"“{shelf.strategy_title(id)}”" for id in more)
-    which = {0: "", 1: "The most promising follows", 2: "The two most promising follow"}.get(len(more), "Then follow")
+    few = {1: "One more", 2: "The two most promising"}.get(len(more), "Nothing more")
     return (
         ("1 · Probe first", f"Only the last layer is trained: a first result on the screen in {cost.in_words(probe)}."),
         (
-            f"2 · Then {'more' if len(more) != 2 else 'the two most promising'}, same split",
-            f"{which}: {names} ({cost.in_words(rest)})." if more else "Nothing else can be used here.",
+            f"2 · {few}",
+            f"{names}, on the same split ({cost.in_words(rest)})." if more else "No other strategy can be used here.",
         ),
         ("3 · Keep the best", "The tune part decides, the test part has no say. What else was tried stays to compare."),
     )

@@ -14,6 +14,8 @@ from pages.ui.side_by_side import Gap, Line
 ALIKE = "cannot be told apart"
 SAYS = {"higher": "higher than the reference", "lower": "lower than the reference", ALIKE: "cannot be told from it"}
 
+STANDS = {"higher": "higher", "lower": "lower", ALIKE: "cannot be told apart"}
+
 
 def verdict(found: Compared) -> None:
     """The answer in a sentence. That nothing can be told apart is said as loudly as a difference would be."""
@@ -89,7 +91,12 @@ def differences(found: Compared) -> None:
     show.section("Difference to the reference", help="The same test cases answered by both, 95 % interval.")
     at = {row.run: n for n, row in enumerate(found.rows)}
     rows = [
-        Gap(short(found.row(pair.first).name, 30), pair.auroc, side_by_side.colour(at[pair.first]))
+        Gap(
+            short(found.row(pair.first).name, 44),
+            pair.auroc,
+            side_by_side.colour(at[pair.first]),
+            STANDS[pair.standing],
+        )
         for pair in found.pairs
     ]
     said = "; ".join(f"{row.name} {side_by_side.gap(row.estimate)}" for row in rows)
@@ -148,12 +155,14 @@ def costs(found: Compared) -> None:
         },
         hide_index=True,
         column_config={
-            "run": st.column_config.TextColumn("Run", width=150),
-            "time": st.column_config.TextColumn("Time", width=60),
-            "memory": st.column_config.TextColumn("Memory", width=80, help="Of the whole process, at its peak"),
-            "changed": st.column_config.TextColumn("Changed", width=85, help="Values of the network that could change"),
+            "run": st.column_config.TextColumn("Run", width=330),
+            "time": st.column_config.TextColumn("Time", width=90),
+            "memory": st.column_config.TextColumn("Memory", width=100, help="Of the whole process, at its peak"),
+            "changed": st.column_config.TextColumn("Changed", width=110, help="Values that could change"),
             "tune": st.column_config.TextColumn(
-                "Tune AUROC", width=85, help="On the tune part, where choices are made. No interval: it was chosen on."
+                "AUROC, tune part",
+                width=130,
+                help="Choices are made there, so it is no test: without interval.",
             ),
         },
         alt="Time, memory, values that could change, AUROC on the tune part of each run",

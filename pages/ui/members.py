@@ -12,20 +12,29 @@ from pages.ui import catalogue, selection, shelf, show, words
 from pages.ui.escape import md
 
 ALIVE = ("waiting", "running")
+BROKEN = ("failed", "interrupted")
 WIDTHS = [5, 4, 3, 2]
 SEEN = "See whether it can be trusted"
 
 
 def in_hand(run: str, recipe: Recipe) -> str:
     """Which member the page shows below: the one asked for; for the group as a whole the one that is being trained, and
-    when all is over the one that was chosen."""
+    when all is over the one that was chosen (unless the first itself broke off, and can be resumed)."""
     there = shelf.members(recipe.group)
     if run != recipe.group or len(there) < 2:
         return run
-    running = next((one.run for one in there if one.status == "running"), None)
-    waiting = next((one.run for one in there if one.status == "waiting"), None)
-    choice = None if running or waiting else automatic.chosen(shelf.workspace(), recipe.group)
-    return running or waiting or (choice.run if choice else run)
+    if under_way := [one.run for status in ("running", "waiting") for one in there if one.status == status]:
+        return under_way[0]
+    if any(one.run == run and one.status in BROKEN for one in there):
+        return run
+    choice = automatic.chosen(shelf.workspace(), recipe.group)
+    return choice.run if choice else run
+
+
+def over(recipe: Recipe) -> bool:
+    """Whether a group has come to its end; False for a run that was started alone."""
+    there = shelf.members(recipe.group)
+    return len(there) > 1 and not _under_way(there)
 
 
 def panel(run: str, recipe: Recipe) -> None:
@@ -97,20 +106,20 @@ def _chosen(choice: Chosen) -> None:
 def _onwards(there: Sequence[Member], choice: Chosen | None) -> None:
     """To the result, to the comparison, or an end to what is still going on."""
     answered = [one.run for one in there if one.answered]
-    over = not _under_way(there)
+    ended = not _under_way(there)
     with st.container(horizontal=True, vertical_alignment="center"):
         if choice and st.button(
-            SEEN if over else "See the result so far",
-            type="primary" if over else "secondary",
+            SEEN if ended else "See the result so far",
+            type="primary" if ended else "secondary",
             icon=":material/fact_check:",
             key="group-trust",
         ):
             selection.go("trust", run=choice.run)
         if len(answered) > 1 and st.button(
-            "Compare them", type="primary" if over and not choice else "secondary", icon=":material/compare_arrows:"
+            "Compare them", type="primary" if ended and not choice else "secondary", icon=":material/compare_arrows:"
         ):
             selection.go("compare", runs=selection.together(answered[:6]))
-        if not over and st.button(
+        if not ended and st.button(
             "Stop all", icon=":material/stop_circle:", type="tertiary", help="Each keeps the best it has so far."
         ):
             for one in there:

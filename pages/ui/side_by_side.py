@@ -66,7 +66,9 @@ def differences(rows: Sequence[Gap], left: str, right: str) -> go.Figure:
         figure.add_annotation(plots.right(at, 66, f"{signed(one.low)} to {signed(one.high)}"))
         if row.says:
             figure.add_annotation(plots.right(at, 180, text(row.says)))
-    figure.update_xaxes(range=[-span, span], zeroline=False, title_text=f"← {text(left)}      {text(right)} →")
+    figure.update_xaxes(
+        range=[-span, span], zeroline=False, title_text=f"← {text(left)}      AUROC difference      {text(right)} →"
+    )
     figure.update_yaxes(
         tickvals=list(range(len(rows))), ticktext=[text(row.name) for row in rows], range=[len(rows) - 0.4, -0.6],
         ticksuffix="  ", showgrid=False,

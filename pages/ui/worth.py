@@ -9,11 +9,13 @@ import streamlit as st
 
 from medtl import start
 from medtl.runs.results import Control, CrossValidated, LearningCurve, Result
+from medtl.training import cost
 from pages.ui import cards, plots, selection, shelf, show, side_by_side, words
 from pages.ui.escape import md, plain
 from pages.ui.side_by_side import Gap
 
 SCRATCH = "from-scratch"
+REPEATS, PATIENCE = 5, 1800.0  # of a cross-validation, where they take less than so many seconds together; else one
 NAMES = {
     "thumbnails": "no network: thumbnails",
     "linear-probe": "same source, last layer only",
@@ -53,7 +55,6 @@ def panel(result: Result, run: str) -> None:
             st.markdown(f":small[{icon} {md(guard.says)}]")
     else:
         st.caption("There is nothing to compare this run with yet.")
-    _full_control(result, run)
 
 
 def _plot(found: Sequence[Control]) -> None:
@@ -63,10 +64,16 @@ def _plot(found: Sequence[Control]) -> None:
         rows.append(Gap(NAMES.get(guard.name, plain(guard.name)), guard.difference, colour, says))
     said = "; ".join(f"against {row.name} {side_by_side.gap(row.estimate)}, {row.says}" for row in rows)
     plots.draw(
-        side_by_side.differences(rows, "that is better", "AUROC difference, this run better"),
+        side_by_side.differences(rows, "control better", "this run better"),
         f"AUROC of this run minus that of each control: {said}",
         "trust-guards",
     )
+
+
+def more(result: Result, run: str) -> None:
+    """What can be asked for besides, each with its time: the full control, and cross-validation."""
+    _full_control(result, run)
+    _ask_to_cross_validate(result, run)
 
 
 def _full_control(result: Result, run: str) -> None:
@@ -89,6 +96,28 @@ def _full_control(result: Result, run: str) -> None:
         shelf.forget()
         show.later("Training from scratch was queued.", ":material/hourglass_top:")
         st.rerun()
+
+
+def _ask_to_cross_validate(result: Result, run: str) -> None:
+    """The plan again in every fold: the answer where the test part is too small to give one."""
+    if result.cross_validated is not None or shelf.or_none(shelf.cohort, result.recipe.cohort) is None:
+        return
+    now = shelf.progress(run)
+    if now.alive or now.status in ("waiting", "running"):
+        st.caption(f":material/hourglass_top: More is being worked out for this run. {md(now.says)}")
+        return
+    once = start.cross_validation_takes(shelf.workspace(), run, 1)
+    repeats = REPEATS if once * REPEATS < PATIENCE else 1
+    times = f", {repeats} times" if repeats > 1 else ""
+    if st.button(
+        f"Cross-validate in {start.FOLDS} folds{times} ({cost.in_words(once * repeats)})",
+        icon=":material/grid_view:",
+        help="The plan is carried out anew in every fold, so that every case is tested once by a network that did not "
+        "learn from its patient. It tells more than a small test part, and speaks of the plan, not of this network.",
+    ):
+        start.cross_validate(shelf.workspace(), run, repeats)
+        shelf.forget()
+        selection.go("train", run=run)
 
 
 # ---- cross-validation and the learning curve -------------------------------------------------------------------------

@@ -50,6 +50,7 @@ def test_when_all_is_over_it_says_which_was_chosen_and_why_and_leads_on(
     healthy(at)
     said = words_on(at)
     assert "all done" in said and chosen.says in said
+    assert in_address(at, "run") == chosen.run != ids[0], "the frame leads to Trust of the result"
     primary = [b.label for b in at.main.button if b.proto.type == "primary"]
     assert primary == ["See whether it can be trusted"], "one way on"
     next(b for b in at.button if b.label == primary[0]).click().run()
@@ -81,6 +82,13 @@ def test_a_member_that_failed_keeps_its_words_and_the_others_their_result(
     healthy(at)
     assert "The loss is not a number." in words_on(at)
     assert "See whether it can be trusted" in labels(at)
+
+
+def test_the_first_of_a_group_that_broke_off_can_be_resumed(ws: Workspace, cohort: Cohort, open_page: Open) -> None:
+    ids = make_group(ws, cohort, ("linear-probe", "interrupted"), ("fine-tune", "finished"))
+    at = open_page("train", run=ids[0])
+    healthy(at)
+    assert "Resume from the last checkpoint" in labels(at) and in_address(at, "run") == ids[0]
 
 
 def test_stop_all_asks_every_one_that_is_not_over(ws: Workspace, cohort: Cohort, open_page: Open) -> None:

@@ -34,17 +34,19 @@ import torch  # noqa: E402 - the same
 
 from benchmarks import peers, strategies_tables  # noqa: E402 - the same
 from benchmarks.targets import IMAGES, SHARED, target  # noqa: E402 - the same
+from medtl.automatic import _judge  # noqa: E402 - the same; the very rule by which the product chooses
 from medtl.cohorts.pixels import stretched  # noqa: E402 - the same
 from medtl.evaluation.ranking import macro_auroc  # noqa: E402 - the same
+from medtl.runs.answers import Answers  # noqa: E402 - the same
 from medtl.sources import library  # noqa: E402 - the same
 from medtl.sources.importing import add_file  # noqa: E402 - the same
 from medtl.sources.weights import load_network  # noqa: E402 - the same
-from medtl.strategies import make, suited  # noqa: E402 - the same
+from medtl.strategies import make_for  # noqa: E402 - the same
+from medtl.strategies.recommend import expected  # noqa: E402 - the same
 from medtl.training import device as devices  # noqa: E402 - the same
 from medtl.training.examples import Examples  # noqa: E402 - the same
 from medtl.training.features import FeatureCache  # noqa: E402 - the same
 from medtl.training.fit import Engine  # noqa: E402 - the same
-from medtl.training.head import log_loss  # noqa: E402 - the same
 from medtl.training.inference import Eye, head_scores  # noqa: E402 - the same
 from medtl.vocabulary import Case, Cohort, Source, Split  # noqa: E402 - the same
 from medtl.workspace import Workspace  # noqa: E402 - the same
@@ -170,16 +172,19 @@ class Bench:
             add_file(self.ws, WEIGHTS, "mobilenet_v2", "ImageNet MobileNetV2", card)
         return library.sources(self.ws)["imagenet-mobilenetv2"]
 
-    def judged(self, method: str, draw: Draw) -> dict[str, float]:
-        """Macro AUROC on the test cases; of a strategy also how it answers the tune part, by which one is chosen."""
+    def judged(self, method: str, draw: Draw) -> dict[str, Any]:
+        """Macro AUROC on the test cases; of a strategy also what it answers in the tune part, by which Automatic
+        chooses, and which strategies Automatic would try here."""
         labels = draw.of.labels
         if method in PEERS:
             return {"auroc": macro_auroc(labels[draw.of.test], self._peer(method, draw))}
         test, tune = self._medtl(method, draw)
         return {
             "auroc": macro_auroc(labels[draw.of.test], test),
-            "tune_loss": log_loss(tune, labels[draw.tune]),
-            "tune_auroc": macro_auroc(labels[draw.tune], tune),
+            "expected": expected(draw.cohort(), self.source),
+            "tune_scores": tune.round(6).tolist(),
+            "tune_labels": labels[draw.tune].tolist(),
+            "tune_groups": draw.of.groups[draw.tune].tolist(),
         }
 
     def _peer(self, method: str, draw: Draw) -> np.ndarray:
@@ -211,7 +216,7 @@ class Bench:
         cache = FeatureCache(self.ws.features, self.source.sha256, self.source.input)
         engine = Engine(examples, self.source.input, self.device, draw.number, _Silent(), cache)
         network = load_network(self.source, self.ws.weights, of.classes)
-        plan = make(strategy, suited(strategy, draw.cohort())).plan(self.source.outline, of.classes)
+        plan = make_for(strategy, draw.cohort()).plan(self.source.outline, of.classes)
         fitted = engine.carry_out(network, plan)
         eye = Eye(fitted.network, self.source.input, self.device, fitted.looks)
         test, tune = (
@@ -243,6 +248,39 @@ class _Silent:
         return False
 
 
+# ---- Automatic ------------------------------------------------------------------------------------------------------
+
+
+def chosen(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A line for Automatic of every draw on which all strategies it would try were measured: what it chose reached."""
+    draws: dict[tuple[str, str, int], dict[str, dict[str, Any]]] = {}
+    for line in lines:
+        if "expected" in line:
+            draws.setdefault((line["target"], line["size"], line["draw"]), {})[line["method"]] = line
+    for (name, size, number), by in draws.items():
+        order = next(iter(by.values()))["expected"]
+        if all(method in by for method in order):
+            best = order[automatic([by[method] for method in order])]
+            facts = {"target": name, "size": size, "draw": number, "auroc": by[best]["auroc"]}
+            yield facts | {"method": strategies_tables.AUTOMATIC, "chose": best}
+
+
+def automatic(tried: list[dict[str, Any]]) -> int:
+    """Which of them, in the order in which they are expected to be best: the first that the tune part cannot tell from
+    its best."""
+    _, tied = _judge([_answers(line) for line in tried])
+    return min(tied)
+
+
+def _answers(line: dict[str, Any]) -> Answers:
+    scores = np.array(line["tune_scores"], dtype=np.float64)
+    scores /= scores.sum(axis=1, keepdims=True)
+    cases = tuple(map(str, range(len(scores))))
+    classes = tuple(map(str, range(scores.shape[1])))
+    groups = np.array(line["tune_groups"], dtype=object)
+    return Answers(classes, cases, np.array(line["tune_labels"]), scores.argmax(axis=1), scores, groups)
+
+
 # ---- measuring ------------------------------------------------------------------------------------------------------
 
 
@@ -256,7 +294,7 @@ def wanted(options: argparse.Namespace) -> Iterator[tuple[str, str, int, str]]:
 
 
 def measure(options: argparse.Namespace, results: Path) -> None:
-    known = {key(line) for line in strategies_tables.lines(results)}
+    known = {key(line) for line in strategies_tables.read(results)}
     jobs = [job for job in wanted(options) if job not in known]
     if not jobs:
         return
@@ -273,11 +311,8 @@ def measure(options: argparse.Namespace, results: Path) -> None:
         }  # fmt: skip
         with results.open("a") as out:
             out.write(json.dumps(line) + "\n")
-        print(
-            f"{name} {size} draw {number} {method}: {found['auroc']:.4f}, {line['seconds']} s",
-            file=sys.stderr,
-            flush=True,
-        )
+        says = f"{name} {size} draw {number} {method}: {found['auroc']:.4f}, {line['seconds']} s"
+        print(says, file=sys.stderr, flush=True)
     bench.close()
 
 
@@ -304,7 +339,8 @@ def main() -> None:
     if not options.tables:
         measure(options, results)
     print(f"{datetime.date.today()}; {platform.machine()}, {devices.cores()} cores, torch {torch.__version__}")
-    strategies_tables.show(results, PEERS)
+    lines = list(strategies_tables.read(results))
+    strategies_tables.show([*lines, *chosen(lines)], PEERS)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The tables of `strategies.py`, from its lines of results. Knows no image and no network."""
+"""The tables of `strategies.py`, from lines of results. Knows no image and no network."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,7 @@ import numpy as np
 from scipy.stats import t as student
 
 AUTOMATIC = "automatic"
-SHELF = ("linear-probe", "full")
-CANDIDATES = ("linear-probe", "full")  # what Automatic runs; it keeps the best by log-loss on the tune part
+SHELF = ("linear-probe", "full", "last-stage", "fine-tune")
 NAMES = {
     "scikit": "scikit-learn on frozen features",
     "frozen": "plain loop, batch norm frozen",
@@ -25,12 +24,11 @@ WANTED_LEAD, WANTED_REGRET = 0.015, 0.01
 
 @dataclass
 class Cell:
-    """One target at one size: method -> draw -> macro AUROC, and log-loss on the tune part where it was recorded."""
+    """One target at one size: method -> draw -> macro AUROC."""
 
     target: str
     size: str
     reached: dict[str, dict[int, float]] = field(default_factory=dict)
-    tune_loss: dict[str, dict[int, float]] = field(default_factory=dict)
 
     def mean(self, method: str) -> float:
         return float(np.mean(list(self.reached[method].values()))) if method in self.reached else np.nan
@@ -40,33 +38,22 @@ class Cell:
         a, b = self.reached.get(one, {}), self.reached.get(other, {})
         return np.array([a[draw] - b[draw] for draw in sorted(a.keys() & b.keys())])
 
-    def choose(self) -> None:
-        """Automatic: on every draw that has all candidates, what the one that answers the tune part best reached."""
-        losses = [self.tune_loss.get(method, {}) for method in CANDIDATES]
-        for draw in set.intersection(*map(set, losses)):
-            best = min(CANDIDATES, key=lambda method: self.tune_loss[method][draw])
-            self.reached.setdefault(AUTOMATIC, {})[draw] = self.reached[best][draw]
 
-
-def lines(results: Path) -> Iterator[dict[str, Any]]:
+def read(results: Path) -> Iterator[dict[str, Any]]:
     if results.exists():
         yield from (json.loads(line) for line in results.read_text().splitlines())
 
 
-def cells_of(results: Path) -> list[Cell]:
+def cells_of(lines: Iterable[dict[str, Any]]) -> list[Cell]:
     found: dict[tuple[str, str], Cell] = {}
-    for line in lines(results):
+    for line in lines:
         cell = found.setdefault((line["target"], line["size"]), Cell(line["target"], line["size"]))
         cell.reached.setdefault(line["method"], {})[line["draw"]] = line["auroc"]
-        if "tune_loss" in line:
-            cell.tune_loss.setdefault(line["method"], {})[line["draw"]] = line["tune_loss"]
-    for cell in found.values():
-        cell.choose()
     return sorted(found.values(), key=lambda cell: (cell.target, cell.size == "all", cell.size.zfill(4)))
 
 
-def show(results: Path, peers: Sequence[str]) -> None:
-    cells = cells_of(results)
+def show(lines: Sequence[dict[str, Any]], peers: Sequence[str]) -> None:
+    cells = cells_of(lines)
     methods = {method for cell in cells for method in cell.reached}
     here = [peer for peer in peers if peer in methods]
     shelf = sorted(methods - set(peers), key=lambda method: (method != AUTOMATIC, method))

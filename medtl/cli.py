@@ -18,6 +18,7 @@ import medtl
 from medtl import commands
 from medtl.commands import Answer
 from medtl.errors import MedtlError
+from medtl.evaluation.paired import p_in_words
 from medtl.rank import LOOKED_AT
 from medtl.vocabulary import WINDOWS, Task, Uncertain
 from medtl.workspace import Workspace
@@ -98,7 +99,7 @@ def _show_compared(answer: Answer) -> None:
     for pair in answer["pairs"]:
         print(f"  {pair['says']}")
         for called in pair["calls"]:
-            gap, p = called["difference"], "" if called["p"] is None else f"; p = {called['p']:.3f}"
+            gap, p = called["difference"], "" if called["p"] is None else f"; {p_in_words(called['p'])}"
             print(
                 f"    {called['name']} at the frozen thresholds: {gap['value']:+.3f} ({gap['low']:+.3f} to "
                 f"{gap['high']:+.3f}; {called['how']}{p}); only the first right in {called['only_first']}, only the "

@@ -5,6 +5,7 @@ import streamlit as st
 from medtl import rank, start
 from medtl.errors import MedtlError
 from medtl.rank import Ranking
+from medtl.runs import launch
 from medtl.vocabulary import Cohort, Source
 from pages.ui import (
     augmented,
@@ -46,6 +47,7 @@ def page() -> None:
 def choose(cohort: Cohort, source: Source, chosen: selection.Selection) -> None:
     found = shelf.ranking(cohort)
     missing = what_is_missing(cohort, source)
+    launch.warm_up(shelf.workspace())  # while the user reads: the run then need not wait for imports
     from_to(cohort, source, found)
     limit = automatic_card.panel(cohort, source, missing)
     advice, _ = rank.strategy_for(shelf.workspace(), cohort, source, limit)

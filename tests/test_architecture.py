@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "medtl.augmenting": {"medtl.cohorts", "medtl.training"},
     "medtl.consultant": {"medtl.augmenting", "medtl.prediction", "medtl.sources", "medtl.training"},
     "medtl.further": {
-        "medtl.cohorts", "medtl.modalities", "medtl.runs", "medtl.sources", "medtl.training", "medtl.transferability",
+        "medtl.runs", "medtl.sources", "medtl.training", "medtl.transferability",
     },
     "medtl.worker": {
         "medtl.aids",
@@ -65,7 +65,7 @@ MAY_IMPORT = {
         "medtl.sources", "medtl.strategies", "medtl.training", "medtl.transferability",
     },
     "medtl.warm": {"medtl.runs", "medtl.training", "medtl.worker"},
-    "medtl.cli": {"medtl.commands", "medtl.rank"},
+    "medtl.cli": {"medtl.commands", "medtl.evaluation", "medtl.rank"},
     "medtl.commands": {
         "medtl.automatic", "medtl.calibrating", "medtl.checkup", "medtl.cohorts", "medtl.comparing", "medtl.demo",
         "medtl.doctor", "medtl.housekeeping", "medtl.prediction", "medtl.published", "medtl.rank", "medtl.reporting",

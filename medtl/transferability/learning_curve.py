@@ -299,7 +299,8 @@ def _why(small: bool, units: int, test: int, known: bool) -> str:
 
 def _of_what(adapted: bool) -> str:
     base = (
-        "Subsets keep the proportions of the classes and whole patients where they can; the last layer is fitted anew."
+        "Subsets of the training part alone keep the proportions of the classes, and whole patients where they can; "
+        "each has a last layer of its own."
     )
     if adapted:
         return f"{base} The curve is that of the source as it was, not of the adapted network, which may gain more."

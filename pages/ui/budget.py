@@ -7,8 +7,8 @@ from pages.ui import words
 KEY = "budget"
 NAMES = {0: "no limit", 60: "1 min", 600: "10 min", 1800: "30 min", 7200: "2 h"}  # by seconds
 HELP = (
-    "Training that reaches the limit ends with the best it has, and is tested like any other. What would take longer "
-    "is marked below."
+    "Training that reaches the limit ends with the best until then, and is tested like any other. Several runs share "
+    "the time. What would take longer is marked below."
 )
 
 

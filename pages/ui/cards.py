@@ -121,20 +121,24 @@ def where(source: Source) -> str:
 
 
 def takes(cohort_id: str, source_id: str, strategy_id: str, settings: Mapping[str, Any] | None = None) -> str:
-    """ "about 10 seconds"; empty when it cannot be told."""
-    return _cost(cohort_id, source_id, strategy_id, _key(settings))[0]
-
-
-def takes_and_why(cohort_id: str, source_id: str, strategy_id: str, settings: Mapping[str, Any]) -> str:
-    """The same with what the estimate rests on."""
-    return _cost(cohort_id, source_id, strategy_id, _key(settings))[1]
+    """ "about 10 seconds"; empty when it cannot be told. Without settings: with those that suit the cohort."""
+    found = cost(cohort_id, source_id, strategy_id, settings)
+    return costs.in_words(found.seconds) if found else ""
 
 
 def seconds(
     cohort_id: str, source_id: str, strategy_id: str, settings: Mapping[str, Any] | None = None
 ) -> float | None:
     """How long it takes here; None when it cannot be told."""
-    return _cost(cohort_id, source_id, strategy_id, _key(settings))[2]
+    found = cost(cohort_id, source_id, strategy_id, settings)
+    return found.seconds if found else None
+
+
+def cost(
+    cohort_id: str, source_id: str, strategy_id: str, settings: Mapping[str, Any] | None = None
+) -> costs.Cost | None:
+    """The estimate with what it rests on; None when it cannot be told."""
+    return _cost(cohort_id, source_id, strategy_id, _key(settings))
 
 
 def _key(settings: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:
@@ -142,18 +146,15 @@ def _key(settings: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:
 
 
 @st.cache_data(ttl=30, max_entries=200, show_spinner=False)
-def _cost(
-    cohort_id: str, source_id: str, strategy_id: str, settings: tuple[tuple[str, Any], ...]
-) -> tuple[str, str, float | None]:
+def _cost(cohort_id: str, source_id: str, strategy_id: str, settings: tuple[tuple[str, Any], ...]) -> costs.Cost | None:
     try:
         source, cohort = shelf.source(source_id), shelf.cohort(cohort_id)
         if source is None:
-            return "", "", None
-        plan = strategies.make(strategy_id, dict(settings)).plan(source.outline, len(cohort.classes))
-        found = costs.estimate(shelf.workspace(), cohort, source, plan)
+            return None
+        plan = strategies.make_for(strategy_id, cohort, dict(settings)).plan(source.outline, len(cohort.classes))
+        return costs.estimate(shelf.workspace(), cohort, source, plan)
     except MedtlError:
-        return "", "", None
-    return costs.in_words(found.seconds), found.says, found.seconds
+        return None
 
 
 def source(source: Source) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from medtl.strategies import STRATEGIES, make, settings_of
 from medtl.strategies.suiting import suited
 from medtl.vocabulary import Cohort, Plan, Source, Train
-from pages.ui import budget, cards, settings_form, shelf, words
+from pages.ui import cards, settings_form, shelf, words
 from pages.ui.escape import md, plain
 
 
@@ -78,13 +78,12 @@ def _notes(plan: Plan, settings: Mapping[str, Any], fitting: str) -> None:
 
 
 def _takes(cohort: Cohort, source: Source, id: str, settings: Mapping[str, Any], limit: int) -> None:
-    takes = cards.takes_and_why(cohort.id, source.id, id, settings)
-    if takes:
-        st.markdown(f":material/schedule: {md(takes[:1].upper() + takes[1:])}.")
-    if not budget.fits(cards.seconds(cohort.id, source.id, id, settings), limit):
-        st.caption(
-            f":orange[:material/timer:] Longer than {budget.says(limit)}: training ends there, with the best it has."
-        )
+    found = cards.cost(cohort.id, source.id, id, settings)
+    if found is None:
+        return
+    st.markdown(f":material/schedule: {md(found.says[:1].upper() + found.says[1:])}.")
+    if over := found.over(limit):
+        st.caption(f":orange[:material/timer:] {md(over)}")
 
 
 # ---- what some strategies ask for besides --------------------------------------------------------------------------

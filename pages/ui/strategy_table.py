@@ -134,7 +134,7 @@ def _takes(row: Row, limit: int) -> str:
     if row.why:
         return plain(row.why)
     if not budget.fits(row.seconds, limit):
-        return f"{row.takes}: ends after {budget.says(limit)} with the best it has"
+        return f"{row.takes}: longer than {budget.says(limit)}"
     return row.takes
 
 

@@ -1,7 +1,7 @@
 """The accuracy benchmark hands out images fairly, and its tables say what its lines say."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,47 +38,51 @@ def test_a_draw_has_so_many_a_class_and_a_third_more_and_small_ones_lie_in_large
     assert set(small.train) != set(strategies.drawn(of, "5", 4).train)
 
 
-def results(folder: Path, reached: dict[str, list[float]]) -> Path:
-    file = folder / "results.jsonl"
-    rows = [
+def results(reached: dict[str, list[float]]) -> list[dict[str, Any]]:
+    return [
         {"target": "BUSI", "size": "5", "draw": draw, "method": method, "auroc": value}
         for method, values in reached.items()
         for draw, value in enumerate(values)
     ]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return file
 
 
-def test_a_lead_and_no_regret_are_met(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = results(tmp_path, {"frozen": [0.80, 0.82, 0.81], AUTOMATIC: [0.85, 0.86, 0.86], "full": [0.83, 0.84, 0.84]})
-    strategies_tables.show(file, strategies.PEERS)
+def test_a_lead_and_no_regret_are_met(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = results({"frozen": [0.80, 0.82, 0.81], AUTOMATIC: [0.85, 0.86, 0.86], "full": [0.83, 0.84, 0.84]})
+    strategies_tables.show(lines, strategies.PEERS)
     said = capsys.readouterr().out
     assert "Lead over the best single peer: +0.0467, wanted 0.015: met" in said
     assert "Mean regret: 0.0000, wanted at most 0.01: met" in said
     assert "MISSED" not in said
 
 
-def test_a_better_peer_and_a_better_strategy_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = results(tmp_path, {"frozen": [0.90, 0.92, 0.91], AUTOMATIC: [0.80, 0.82, 0.81], "full": [0.85, 0.87, 0.86]})
-    strategies_tables.show(file, strategies.PEERS)
+def test_a_better_peer_and_a_better_strategy_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = results({"frozen": [0.90, 0.92, 0.91], AUTOMATIC: [0.80, 0.82, 0.81], "full": [0.85, 0.87, 0.86]})
+    strategies_tables.show(lines, strategies.PEERS)
     said = capsys.readouterr().out
     assert "a peer is better beyond the interval: 1, wanted 0: MISSED" in said
     assert "Lead over the best single peer: -0.1000, wanted 0.015: MISSED" in said
     assert "Mean regret: 0.0500, wanted at most 0.01: MISSED" in said
 
 
-def test_automatic_is_what_answers_the_tune_part_best(tmp_path: Path) -> None:
-    file = tmp_path / "results.jsonl"
-    rows = [
-        {"target": "PBC", "size": "5", "draw": draw, "method": method, "auroc": auroc, "tune_loss": loss}
-        for draw, method, auroc, loss in (
-            (0, "linear-probe", 0.8, 0.5), (0, "full", 0.9, 0.4), (1, "linear-probe", 0.7, 0.1), (1, "full", 0.9, 0.2),
-            (2, "full", 0.9, 0.2),
-        )
-    ]  # fmt: skip
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    [cell] = strategies_tables.cells_of(file)
-    assert cell.reached[AUTOMATIC] == {0: 0.9, 1: 0.7}
+def told(method: str, auroc: float, right: float, cases: int) -> dict[str, Any]:
+    """Its line, when it gives the true class of every tuning case this score."""
+    labels = [0, 1] * cases
+    scores = [[right, 1 - right] if label == 0 else [1 - right, right] for label in labels]
+    return {
+        "target": "PBC", "size": "5", "draw": 0, "method": method, "auroc": auroc, "expected": ["full", "linear-probe"],
+        "tune_scores": scores, "tune_labels": labels, "tune_groups": list(range(len(labels))),
+    }  # fmt: skip
+
+
+def test_automatic_takes_what_the_tune_part_says_clearly_and_else_what_is_expected() -> None:
+    [clear] = strategies.chosen([told("linear-probe", 0.9, 0.9, 20), told("full", 0.8, 0.4, 20)])
+    assert (clear["chose"], clear["auroc"]) == ("linear-probe", 0.9)
+    [level] = strategies.chosen([told("linear-probe", 0.9, 0.9, 20), told("full", 0.8, 0.9, 20)])
+    assert (level["chose"], level["auroc"]) == ("full", 0.8)
+
+
+def test_automatic_has_no_result_before_all_it_tries_have() -> None:
+    assert not list(strategies.chosen([told("full", 0.8, 0.9, 5)]))
 
 
 def test_one_draw_has_no_interval() -> None:
@@ -86,6 +90,6 @@ def test_one_draw_has_no_interval() -> None:
     assert low == -np.inf and high == np.inf
 
 
-def test_methods_are_compared_on_the_draws_both_have(tmp_path: Path) -> None:
-    [cell] = strategies_tables.cells_of(results(tmp_path, {"frozen": [0.8], AUTOMATIC: [0.9, 0.1]}))
+def test_methods_are_compared_on_the_draws_both_have() -> None:
+    [cell] = strategies_tables.cells_of(results({"frozen": [0.8], AUTOMATIC: [0.9, 0.1]}))
     assert cell.gaps(AUTOMATIC, "frozen") == pytest.approx([0.1])

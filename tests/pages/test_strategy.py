@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from medtl import automatic, start
 from medtl.strategies import FineTune, LinearProbe
+from medtl.training.cost import Cost
 from medtl.vocabulary import Cohort
 from medtl.workspace import Workspace
 from pages.ui import shelf
@@ -48,7 +49,7 @@ def test_automatic_is_the_one_primary_button_and_needs_no_number(
     healthy(at)
     assert [b.label for b in at.main.button if b.proto.type == "primary"] == [button(at, "Start Automatic").label]
     said = words_on(at)
-    assert all(step in said for step in ("1 · Probe first", "2 · Then", "3 · Keep the best"))
+    assert all(step in said for step in ("1 · Probe first", "2 · ", "3 · Keep the best"))
     assert "about" in button(at, "Start Automatic").label, "it says how long"
     button(at, "Start Automatic").click().run()
     assert begun == [("several", (), {"automatic": True, "budget": 0})]
@@ -58,15 +59,14 @@ def test_automatic_is_the_one_primary_button_and_needs_no_number(
 def test_a_time_budget_is_handed_on_and_marks_what_will_not_fit(
     cohort: Cohort, open_page: Open, begun: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pages.ui.cards.seconds", lambda *_: 500.0)
+    monkeypatch.setattr("pages.ui.cards.cost", lambda *_: Cost(500.0))
     at = open_page("strategy", cohort=cohort.id, source=SOURCE, strategy="fine-tune")
-    table = at.dataframe[0].value.data if hasattr(at.dataframe[0].value, "data") else at.dataframe[0].value
-    assert not any("ends after" in cell for cell in table["takes"])
+    assert not any("longer than" in cell for cell in at.dataframe[0].value["takes"])
     at.segmented_control(key="budget").set_value(60).run()
     healthy(at)
     table = at.dataframe[0].value
-    assert any("ends after 1 min" in cell for cell in table["takes"])
-    assert "Longer than 1 min" in words_on(at)
+    assert any("longer than 1 min" in cell for cell in table["takes"])
+    assert "This takes" in words_on(at) and "60 seconds are given" in words_on(at)
     button(at, "Start this one").click().run()
     assert begun[-1][2]["budget"] == 60
 
@@ -141,6 +141,15 @@ def test_images_without_labels_come_from_a_cohort_that_shares_nothing_with_this_
     assert at.selectbox(key="ask-unlabelled").value == other.id
     button(at, "Start this one").click().run()
     assert begun[-1][2]["unlabelled"] == other.id
+
+
+def test_opening_it_makes_the_next_run_quick_to_start(
+    ws: Workspace, cohort: Cohort, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warmed: list[Path] = []
+    monkeypatch.setattr("medtl.runs.launch.warm_up", lambda workspace: warmed.append(workspace.home))
+    open_page("strategy", cohort=cohort.id, source=SOURCE)
+    assert ws.home in warmed
 
 
 def test_batch_norm_is_said_without_opening_anything(cohort: Cohort, open_page: Open) -> None:

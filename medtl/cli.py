@@ -18,6 +18,7 @@ import medtl
 from medtl import commands
 from medtl.commands import Answer
 from medtl.errors import MedtlError
+from medtl.evaluation.paired import p_in_words
 from medtl.rank import LOOKED_AT
 from medtl.vocabulary import WINDOWS, Task, Uncertain
 from medtl.workspace import Workspace
@@ -98,7 +99,7 @@ def _show_compared(answer: Answer) -> None:
     for pair in answer["pairs"]:
         print(f"  {pair['says']}")
         for called in pair["calls"]:
-            gap, p = called["difference"], "" if called["p"] is None else f"; p = {called['p']:.3f}"
+            gap, p = called["difference"], "" if called["p"] is None else f"; {p_in_words(called['p'])}"
             print(
                 f"    {called['name']} at the frozen thresholds: {gap['value']:+.3f} ({gap['low']:+.3f} to "
                 f"{gap['high']:+.3f}; {called['how']}{p}); only the first right in {called['only_first']}, only the "
@@ -270,9 +271,10 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--source", action="append", help="this one (may be repeated); else those not known yet")
 
     train = command(words, "train", commands.train, "transfer a source to a cohort", _show_runs)
-    train.add_argument("cohort")
+    train.add_argument("cohort", nargs="?")
     train.add_argument("--source", default="auto")
-    train.add_argument("--strategy", action="append", required=True, help="auto, or one; several are a group")
+    train.add_argument("--strategy", action="append", help="auto, or one; several are a group")
+    train.add_argument("--recipe", metavar="FILE", help="repeat the run of a recipe that `export` wrote")
     train.add_argument("--set", action="append", metavar="SETTING=VALUE")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--device", default="auto")
@@ -304,8 +306,35 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("path", nargs="+")
     predict.add_argument("--explain", help="gradcam (for the predicted class), or the name of a class")
     predict.add_argument("--out", help="folder for the heat maps")
-    export = command(words, "export", commands.export, "write a finished run as a source")
-    export.add_argument("run")
-    export.add_argument("--as-source", required=True, metavar="FOLDER")
-    export.add_argument("--card", help="TOML whose fields replace those of the card")
+    _papers(words, command)
     return parser
+
+
+def _papers(words: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    """What is written of a finished run, for readers and for other programs."""
+    report = command(
+        words, "report", commands.report, "the study report of a run, and the eight questions only you know"
+    )
+    report.add_argument("run")
+    report.add_argument("--out", metavar="FILE.html|.pdf", help="also .md and .docx, without drawings")
+    report.add_argument(
+        "--answer", action="append", metavar="KEY=TEXT", help="answer a question (see those not stated)"
+    )
+    report.add_argument("--answers", metavar="FILE.toml", help='answers as lines of key = "text"')
+    report.add_argument("--no-images", action="store_true", help="no pictures of wrongly called cases")
+    card = command(words, "card", commands.card, "the model card of a run; .xml: in the form of CHAI")
+    card.add_argument("run")
+    card.add_argument("--out", required=True, metavar="FILE.md|.html|.pdf|.docx|.xml")
+    checklist = command(words, "checklist", commands.checklist, "a reporting checklist, filled as far as MedTL knows")
+    checklist.add_argument("run")
+    checklist.add_argument("name", choices=("claim", "tripod", "stard"))
+    checklist.add_argument("--out", required=True, metavar="FILE.md|.docx|.html|.pdf")
+    export = command(
+        words, "export", commands.export, "the model (.zip, .onnx), recipe (.json) or scores (.csv) of a run"
+    )
+    export.add_argument("run")
+    to = export.add_mutually_exclusive_group(required=True)
+    to.add_argument("--out", metavar="FILE", help=".zip: ONNX with its description, an example and a self-test")
+    to.add_argument("--as-source", metavar="FOLDER", help="safetensors and card, to be trained from")
+    to.add_argument("--mlflow", metavar="FOLDER", help="the run in the layout of MLflow's files")
+    export.add_argument("--card", help="with --as-source: TOML whose fields replace those of the card")

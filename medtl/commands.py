@@ -336,6 +336,10 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
     from medtl import automatic, start
     from medtl.runs import results, store
 
+    if options.recipe:
+        return _train_again(ws, options)
+    if not (options.cohort and options.strategy):
+        raise BadInput("Training needs a cohort and a strategy.", "Name both, or give --recipe FILE.")
     settings, named = _settings(options.set), list(dict.fromkeys(options.strategy))
     if "auto" in named or len(named) > 1:
         if settings and "auto" in named:
@@ -395,6 +399,23 @@ def compare(ws: Workspace, options: argparse.Namespace) -> Answer:
 
     answer: Answer = to_dict(comparing.compare(ws, options.run))
     return answer
+
+
+def _train_again(ws: Workspace, options: argparse.Namespace) -> Answer:
+    """The run of a recipe once more. What the recipe says cannot be said otherwise: it would be another run."""
+    from medtl.reporting import recipes
+    from medtl.runs import results
+
+    if options.cohort or options.strategy or options.set or options.seed or options.source != "auto":
+        raise BadInput("A recipe says cohort, source, strategy, settings and seed itself.", "Give --recipe alone.")
+    device = "" if options.device == "auto" else options.device
+    run, differences = recipes.repeat(ws, Path(options.recipe), options.title, device)
+    for says in differences:
+        _say(says)
+    if not options.detach:
+        _follow(ws, run)
+    said = results.describe(ws, run)
+    return {"runs": [said], "differences": differences, "exit": 2 if said["status"] == "failed" else 0}
 
 
 def runs(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -458,7 +479,80 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     return {"run": options.run, "predictions": answers}
 
 
+def report(ws: Workspace, options: argparse.Namespace) -> Answer:
+    """Stores answers, writes the report, or both; without either it says what is still unanswered."""
+    from medtl.reporting import answers, papers
+    from medtl.runs import store
+
+    folder = store.folder(ws, options.run)
+    given = answers.from_toml(Path(options.answers)) if options.answers else {}
+    given |= dict(_pair(pair, "KEY=TEXT", "--answer ethics='waiver 12/2024'") for pair in options.answer or ())
+    stated = answers.save(folder, given) if given else answers.load(folder)
+    if options.out:
+        papers.write_report(ws, options.run, Path(options.out), pictures=not options.no_images)
+    return {
+        "run": options.run,
+        "file": options.out,
+        "answers": stated,
+        "not_stated": {one.key: one.asks for one in answers.QUESTIONS if one.key not in stated},
+    }
+
+
+def card(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.reporting import papers
+
+    papers.write_card(ws, options.run, Path(options.out))
+    return {"run": options.run, "file": options.out}
+
+
+def checklist(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl.reporting import papers
+
+    counts = papers.write_checklist(ws, options.run, options.name, Path(options.out))
+    return {"run": options.run, "checklist": options.name, "file": options.out, "items": counts}
+
+
 def export(ws: Workspace, options: argparse.Namespace) -> Answer:
+    if options.as_source:
+        return _export_as_source(ws, options)
+    if options.card:
+        raise BadInput("A card goes with --as-source only.", "Leave --card out, or export as a source.")
+    if options.mlflow:
+        from medtl.reporting import content, mlflow
+
+        made = mlflow.write(content.read(ws, options.run), ws, Path(options.mlflow))
+        return {"run": options.run, "folder": str(options.mlflow), "run_folder": str(made)}
+    return _export_file(ws, options.run, Path(options.out))
+
+
+def _export_file(ws: Workspace, run: str, out: Path) -> Answer:
+    from dataclasses import asdict
+
+    from medtl.reporting import content, exporting, recipes
+    from medtl.runs import results
+
+    if not out.parent.is_dir():
+        raise BadInput(f"There is no folder '{out.parent}'.", "Make it first, or name another place.")
+    match out.suffix.lower():
+        case ".onnx" | ".zip":
+            from medtl.training.machine import share_the_cores
+
+            share_the_cores()
+            proof = exporting.onnx(ws, run, out)
+            return {"run": run, "file": str(out), "selftest": asdict(proof), "says": proof.says}
+        case ".json":
+            recipes.write(content.read(ws, run), out)
+        case ".csv":
+            write_whole(out, (content.read(ws, run).result.folder / results.PREDICTIONS).read_bytes())
+        case ending:
+            raise BadInput(
+                f"A run cannot be exported as '{ending[:12]}'.",
+                "End the name in .zip or .onnx (the model), .json (the recipe) or .csv (the scores).",
+            )
+    return {"run": run, "file": str(out)}
+
+
+def _export_as_source(ws: Workspace, options: argparse.Namespace) -> Answer:
     import tomllib
 
     from medtl.runs import store
@@ -494,13 +588,14 @@ def _follow(ws: Workspace, run_id: str) -> None:
 
 
 def _settings(pairs: Sequence[str] | None) -> dict[str, str]:
-    settings = {}
-    for pair in pairs or ():
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise BadInput(f"'{pair}' is not SETTING=VALUE.", "Write for example --set epochs=5.")
-        settings[name] = value
-    return settings
+    return dict(_pair(pair, "SETTING=VALUE", "--set epochs=5") for pair in pairs or ())
+
+
+def _pair(text: str, form: str, example: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise BadInput(f"'{text}' is not {form}.", f"Write for example {example}.")
+    return name, value
 
 
 def _seconds(text: str | None) -> float:

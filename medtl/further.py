@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from medtl.errors import MedtlError
-from medtl.modalities.image import ImageInputs, together
 from medtl.runs import results, store
 from medtl.sources.network import Network
 from medtl.training import cross_validation
 from medtl.training.examples import Examples, Listener
-from medtl.training.features import Known
+from medtl.training.features import Remembered
 from medtl.training.fit import Engine
 from medtl.transferability import learning_curve
 from medtl.vocabulary import Cohort, Plan, Recipe, to_dict
@@ -51,9 +50,8 @@ class Parts:
     @property
     def groups(self) -> np.ndarray:
         """(N,) the number of what is never divided: patient, series, copies."""
-        inputs = self.examples.inputs
-        assert isinstance(inputs, ImageInputs)
-        return together(inputs.pixels, self.cohort)
+        assert self.examples.groups is not None
+        return self.examples.groups
 
 
 def quickly(parts: Parts) -> None:
@@ -112,9 +110,7 @@ def _small(parts: Parts) -> None:
 def _validated(parts: Parts, repeats: int, kept: Path | None, on_progress: Callable[[int, int], None]) -> bool:
     """Whether all repeats are in what was written."""
     e, cohort, engine = parts.examples, parts.cohort, parts.engine
-    cache = engine.cache
-    if parts.features is not None and cross_validation.keeps_trunk(parts.plan):
-        cache = Known(e.keys, parts.features)
+    cache = Remembered(engine.cache)
 
     def made(examples: Examples, seed: int) -> Engine:
         quiet = cross_validation.Quiet(parts.listener.should_stop)

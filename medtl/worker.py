@@ -123,7 +123,7 @@ class _Story:
         self.listener = _Listener(folder)
         self.seconds: dict[str, float] = {}
         self.began = time.monotonic()
-        self._seen_by_frozen: np.ndarray | None = None
+        self.seen_by_frozen: np.ndarray | None = None
 
     def tell(self) -> int:
         from medtl.training.machine import share_the_cores
@@ -278,23 +278,25 @@ class _Story:
 
         return load_network(self.source, self.workspace.weights, self.examples.classes, fetching)
 
-    def _source_features(self) -> "np.ndarray | None":
-        """(N, D): what the frozen source sees in every case, mostly from the cache. None where a run that forgets the
-        source would have to fetch it."""
-        from medtl.training.features import cached
-        from medtl.training.inference import Eye
+    def _probe(self) -> "Fitted | None":
+        """The linear probe on the same source, as a user would run it here; further looks at every picture only where
+        it has been seen so already. None where a run that forgets the source would have to fetch it."""
+        from medtl import strategies
+        from medtl.training.cross_validation import Quiet
+        from medtl.training.features import Remembered, known_looks
+        from medtl.training.fit import Engine
 
-        if self._seen_by_frozen is None and (self.source.on_disk or not self.forgets_source):
-
-            def compute(missing: "np.ndarray") -> "np.ndarray":
-                def progress(done: int, total: int) -> None:
-                    self.listener.phase("evaluate", "Looking at every image with the frozen source", done, total)
-
-                eye = Eye(self._source_network(), self.engine.spec, self.device)
-                return eye.features(self.examples.inputs.take, missing, progress)
-
-            self._seen_by_frozen = cached(self.engine.cache, self.examples.keys, compute)
-        return self._seen_by_frozen
+        if self.forgets_source and not self.source.on_disk:
+            return None
+        engine, k = self.engine, self.examples.classes
+        cache = Remembered(engine.cache)
+        plan = strategies.make_for("linear-probe", self.cohort).plan(self.source.outline, k)
+        if not known_looks(cache, plan, self.examples.keys):
+            plan = strategies.make_for("linear-probe", self.cohort, {"looks": 0}).plan(self.source.outline, k)
+        self.listener.phase("evaluate", "Trying the last layer alone on the frozen source", 0, 1)
+        quiet = Quiet(lambda: False)
+        again = Engine(self.examples, engine.spec, self.device, self.recipe.seed, quiet, cache)
+        return again.carry_out(self._source_network(), plan)
 
     def _deadline(self) -> float | None:
         """When training must end so that the whole run keeps to its budget, of time.monotonic()."""
@@ -368,28 +370,31 @@ class _Story:
         import numpy as np
 
         from medtl.evaluation.comparison import compare
-        from medtl.training.control import probe_scores
         from medtl.training.cross_validation import keeps_trunk
+        from medtl.training.inference import head_scores
 
         e, cohort = self.examples, self.cohort
         frozen = keeps_trunk(self.plan)
         if frozen:
-            self._seen_by_frozen = fitted.features
-        if self.recipe.strategy == "linear-probe" or len(np.unique(e.labels[e.test])) < 2:
+            self.seen_by_frozen = fitted.features
+        if self.recipe.strategy == "linear-probe":
             return []
         try:
-            features = self._source_features()
+            probe = self._probe()
         except MedtlError as error:  # the result stands without it; why it is missing is said
             self.listener.note(f"The last layer alone could not be tried on the frozen source: {error}")
             return []
-        if features is None:
+        if probe is None or probe.features is None:
+            return []
+        self.seen_by_frozen = probe.features
+        if len(np.unique(e.labels[e.test])) < 2:
             return []
         what = "starting from nothing" if self.forgets_source else "this strategy" if frozen else "adapting the network"
         return [
             compare(
                 e.labels[e.test],
                 scores[e.test],
-                probe_scores(features, e.labels, e.train, e.tune, e.test, e.classes),
+                head_scores(probe.network.head, probe.features[e.test]),
                 cohort.classes,
                 cohort.positive,
                 self.patients[e.test] if self.patients is not None else None,
@@ -528,14 +533,9 @@ class _Story:
         wanted = self.recipe.strategy != "from-scratch" or wished
         if not wanted or store.stop_requested(self.folder):
             return
-        try:
-            features = None if self.forgets_source else self._source_features()
-        except MedtlError as error:
-            self.listener.note(f"The frozen source could not be asked: {error}")
-            features = None
         parts = further.Parts(
-            self.folder, self.recipe, self.cohort, self.examples, self.patients, self.plan, self.engine, features,
-            self._fresh, self.listener,
+            self.folder, self.recipe, self.cohort, self.examples, self.patients, self.plan, self.engine,
+            None if self.forgets_source else self.seen_by_frozen, self._fresh, self.listener,
         )  # fmt: skip
         further.quickly(parts)
         if wished:
@@ -639,13 +639,14 @@ _NEEDED = (
     "torch.fx.experimental.optimization",
     "torch.utils.serialization.config",
     "PIL.ImageFile",
-    "resource",
     "medtl.aids",
     "medtl.cohorts.library",
     "medtl.evaluation.comparison",
     "medtl.evaluation.conformal",
     "medtl.evaluation.evaluation",
+    "medtl.evaluation.paired",
     "medtl.explanation.neighbours",
+    "medtl.further",
     "medtl.modalities.image",
     "medtl.sources.architectures",
     "medtl.sources.library",

@@ -27,8 +27,9 @@ def tuned(practice: Practice) -> Path:
 def test_an_adapted_network_stands_beside_thumbnails_and_the_frozen_probe(tuned: Path, practice: Practice) -> None:
     found = results.load(tuned)
     assert [guard.name for guard in found.guards] == ["thumbnails", "linear-probe"] and found.guards[0] == found.control
+    # The probe a user would run, whose further looks at the pictures are known from the run of it.
     probe, own = found.guards[1], results.load(practice.folder).estimate("auroc")
-    assert probe.auroc and own and probe.auroc.value == pytest.approx(own.value, abs=1e-9)  # the probe a user would run
+    assert probe.auroc and own and probe.auroc.value == pytest.approx(own.value, abs=1e-9)
     ours = found.estimate("auroc")
     assert ours and probe.difference.value == pytest.approx(ours.value - own.value, abs=1e-9)
     assert probe.verdict in ("helps", "no difference seen", "hurts") and "training only the last layer" in probe.says

@@ -118,7 +118,7 @@ def add(
             title=shown(name or wanted.title, 200) or "Cohort",
             skipped=tuple(replace(file, file=pseudonyms.file_name(file.file, words)) for file in skipped),
             patient_rule=rule,
-            history=tuple(Edit(cohort.created[:19] + "+00:00", f"read: {says}", len(cases)) for says in wanted.says),
+            history=_history(cohort, wanted.says, len(cases), exclude_findings),
             synthetic=synthetic,
             reading=reading,
             privacy=Privacy(file_names, "kept" if keep_key else "thrown away", read.removed),
@@ -131,6 +131,15 @@ def add(
         if keep_key:
             _write_key(ws, stored.first, [*read.key, *pseudonyms.key])
         return stored
+
+
+def _history(cohort: Cohort, says: Sequence[str], read: int, excluded: Sequence[str]) -> tuple[Edit, ...]:
+    """How it was read, and what was left out at once: a report counts cases from the files on."""
+    at = cohort.created[:19] + "+00:00"
+    lines = [Edit(at, f"read: {said}", read) for said in says]
+    if left := read - len(cohort.cases):
+        lines.append(Edit(at, f"left out for the finding {', '.join(excluded)}", left))
+    return tuple(lines)
 
 
 # ---- what is to be read ---------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def warm_up(workspace: Workspace, quiet: float = 0.0) -> None:
     """
     if not handover.possible() or handover.is_up(workspace) or handover.free_memory() < handover.LEAST_MEMORY:
         return
-    with contextlib.suppress(OSError), workspace.ensure().warm_log.open("ab") as log:
+    with contextlib.suppress(OSError, MedtlError), workspace.ensure().warm_log.open("ab") as log:
         _watch(_spawn(["medtl.warm", str(workspace.home), str(quiet)], log), "warm")
 
 

@@ -185,10 +185,15 @@ def _fraction(at: Event) -> float | None:
     epoch, epochs = _number(at.get("epoch")), _number(at.get("epochs"))
     if epoch is None or not epochs:
         return None
-    if at["event"] == "epoch":
-        return min(1.0, epoch / epochs)
+    turn, turns = _turns(at)
     step, steps = _number(at.get("step")), _number(at.get("steps"))
-    return min(1.0, (epoch - 1 + (step / steps if step is not None and steps else 0)) / epochs)
+    within = 1.0 if at["event"] == "epoch" else step / steps if step is not None and steps else 0.0
+    return min(1.0, (turn - 1 + (epoch - 1 + within) / epochs) / turns)
+
+
+def _turns(at: Event) -> tuple[int, int]:
+    """Which training this is and how many there will be, where the tune part is learned from in a second one."""
+    return _whole(at.get("turn")) or 1, _whole(at.get("turns")) or 1
 
 
 def _seconds_left(now: Sequence[Event], at: Event) -> float | None:
@@ -200,7 +205,7 @@ def _seconds_left(now: Sequence[Event], at: Event) -> float | None:
     seconds = [s for e in whole[-RECENT_EPOCHS:] if (s := _number(e.get("seconds"))) is not None]
     epochs = _number(at.get("epochs"))
     if at.get("event") in ("step", "epoch") and seconds and epochs:
-        return (1 - fraction) * epochs * sum(seconds) / len(seconds)
+        return (1 - fraction) * _turns(at)[1] * epochs * sum(seconds) / len(seconds)
     kind = ("phase",) if at.get("event") == "phase" else ("step", "epoch")
     same = [e for e in now if e["event"] in kind and all(e.get(k) == at.get(k) for k in ("phase", "plan_step"))]
     first, last = _number(same[0].get("t")), _number(at.get("t"))
@@ -236,7 +241,10 @@ def _waiting(position: int) -> str:
 
 def _doing(at: Event) -> str:
     if at.get("event") in ("step", "epoch"):
-        return f"Epoch {_whole(at.get('epoch'))} of {_whole(at.get('epochs'))}" if at.get("epochs") else "Training"
+        if not at.get("epochs"):
+            return "Training"
+        again = "Once more, with the tuning part: epoch" if _turns(at)[0] > 1 else "Epoch"
+        return f"{again} {_whole(at.get('epoch'))} of {_whole(at.get('epochs'))}"
     said = str(at.get("says") or "Starting").rstrip(".")
     done, total = _number(at.get("done")), _number(at.get("total"))
     return f"{said}, {done:.0f} of {total:.0f}" if done is not None and total and total > 1 else said

@@ -22,7 +22,7 @@ class Full(Descends):
     )
     family = "adapts"
     epochs: int = common.epochs(20)
-    rate: float = common.rate(2e-4)
+    rate: float = common.rate(1e-4)
     smoothing: float = common.smoothing(0.1)
     batch: int = common.batch(16)
     patience: int = common.patience(0)

@@ -1,4 +1,4 @@
-"""The controls that cost seconds: thumbnails with no source at all, and the frozen source under its own last layer."""
+"""The control that costs nothing: what can be had from 32 x 32 thumbnails with no source at all."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,6 @@ import numpy as np
 
 from medtl.training.head import Head, path, solve
 
-# Those of the linear probe that a user can pick (medtl.strategies.common); a test holds the two together.
-PROBE_STRENGTHS = tuple(10 ** (exponent / 2) for exponent in range(-8, 3))
 # Thumbnails are few numbers that vary together; the path goes down further than for features.
 STRENGTHS = tuple(10 ** (exponent / 2) for exponent in range(-10, 1))
 
@@ -18,13 +16,6 @@ def thumbnail_scores(
     """(N, 32, 32) uint8 thumbnails -> (len(test), K) scores of a logistic regression, fitted with the same care."""
     flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32) / 255
     return _head(flat, labels, train, tune, classes, STRENGTHS).scores(flat[test])
-
-
-def probe_scores(
-    features: np.ndarray, labels: np.ndarray, train: np.ndarray, tune: np.ndarray, test: np.ndarray, classes: int
-) -> np.ndarray:
-    """(N, D) features of the frozen source -> (len(test), K) scores of the linear probe, fitted as a user would."""
-    return _head(features, labels, train, tune, classes, PROBE_STRENGTHS).scores(features[test])
 
 
 def _head(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from medtl.training.machine import machine
-from medtl.vocabulary import Blend, Cohort, Look, Outline, Plan, Reinitialise, Solve, Source, Train
+from medtl.vocabulary import Blend, Cohort, Look, Outline, Plan, PseudoLabel, Reinitialise, Solve, Source, Train
 from medtl.workspace import Workspace, write_whole
 
 # GFLOP a second this computer is taken to manage before it was measured. Networks of thin convolutions are bound by
@@ -118,7 +118,7 @@ def work(cohort: Cohort, outline: Outline, plan: Plan, known: int = 0) -> Work:
     """Features of every case where a head is solved (but for the `known`), every epoch forward and back through what
     trains, and every case once more in the end where the trunk has moved."""
     cases, gflop = len(cohort.cases), outline.gflop
-    solves = any(isinstance(step, Solve) for step in plan)
+    solves = any(isinstance(step, (Solve, PseudoLabel)) for step in plan)
     looks = 1 + max((step.times for step in plan if isinstance(step, Look)), default=0)
     moves = any(isinstance(step, Train) and any(rate.stage != "head" for rate in step.rates) for step in plan)
     known = 0 if any(isinstance(step, Reinitialise) for step in plan) else min(known, cases)

@@ -155,7 +155,7 @@ def _answer(engine: Engine, network: Network, plan: Plan) -> np.ndarray:
     if features is None:
         return head_scores(
             fitted.network.head,
-            Eye(fitted.network, engine.spec, engine.device).features(engine.examples.inputs.take, test),
+            Eye(fitted.network, engine.spec, engine.device, fitted.looks).features(engine.examples.inputs.take, test),
         )
     return head_scores(fitted.network.head, features[test])
 

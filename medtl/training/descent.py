@@ -221,8 +221,9 @@ class Descent:
             self.steps += 1
             self._average()
             self.listener.step(
-                epoch=epoch, epochs=self.epochs, step=i + 1, steps=len(batches), loss=loss, plan_step=self.number
-            )
+                epoch=epoch, epochs=self.epochs, step=i + 1, steps=len(batches), loss=loss, plan_step=self.number,
+                turn=2 if self.before else 1, turns=2 if self.step.learn_tune else 1,
+            )  # fmt: skip
         fitted.trained_images += len(order)
         fitted.train_seconds += time.monotonic() - began
         if self.before:
@@ -247,7 +248,10 @@ class Descent:
         }
         self.history.append(point)
         self._save(epoch)
-        self.listener.epoch(**point, epochs=self.step.epochs, best=better, seconds=seconds, plan_step=self.number)
+        self.listener.epoch(
+            **point, epochs=self.step.epochs, best=better, seconds=seconds, plan_step=self.number,
+            turns=2 if self.step.learn_tune else 1,
+        )  # fmt: skip
         return ""
 
     def _ended(self, why: str, epoch: int, fitted: Fitted) -> str:

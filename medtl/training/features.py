@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medtl.vocabulary import InputSpec
+from medtl.vocabulary import InputSpec, Look, Plan
 
 # Raise when decoding or resizing changes what a network is shown: old rows are then no longer found.
 PREPARATION = 1
@@ -73,17 +73,36 @@ class FeatureCache:
         os.replace(temporary, self.folder / f"{name}.npz")
 
 
-class Known(FeatureCache):
-    """Rows in memory only, for many trainings on the same features in one process."""
+class Remembered(FeatureCache):
+    """A cache that keeps in memory what was read or added once, for many trainings on the same pictures in one process;
+    `under` is the one on disk, None where there is none."""
 
-    def __init__(self, keys: Sequence[str], features: np.ndarray) -> None:
-        self.rows = dict(zip(keys, features, strict=True))
+    def __init__(self, under: FeatureCache | None) -> None:
+        self.under = under
+        self.rows: dict[str, np.ndarray] = {}
+        self.others: dict[str, Remembered] = {}
+
+    def changed(self, look: str) -> FeatureCache:
+        if look not in self.others:
+            self.others[look] = Remembered(self.under.changed(look) if self.under else None)
+        return self.others[look]
 
     def load(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        missing = [key for key in keys if key not in self.rows]
+        if missing and self.under:
+            self.rows.update(self.under.load(missing))
         return {key: self.rows[key] for key in keys if key in self.rows}
 
     def add(self, keys: Sequence[str], features: np.ndarray) -> None:
         self.rows.update(zip(keys, features, strict=True))
+        if self.under:
+            self.under.add(keys, features)
+
+
+def known_looks(cache: FeatureCache, plan: Plan, keys: Sequence[str]) -> bool:
+    """Whether all changed pictures that a plan looks at have been seen by the source before."""
+    looks = [f"{step.augment} {n}" for step in plan if isinstance(step, Look) for n in range(1, 1 + step.times)]
+    return all(len(cache.changed(look).load(keys)) == len(set(keys)) for look in looks)
 
 
 def forget(root: Path, keys: set[str]) -> int:

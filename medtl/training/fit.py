@@ -86,7 +86,8 @@ class Engine:
     def _seen(self, network: Network, fitted: Fitted, inputs: Inputs, keys: tuple[str, ...]) -> np.ndarray:
         """(1 + looks, n, D): what the network sees in these pictures, as they are and changed, from the cache where it
         is known."""
-        began = time.monotonic()
+        began, times = time.monotonic(), 1 + self._looks.times
+        says = f"Looking at every image {'once' if times == 1 else f'{times} times'}"
         eye: list[Eye] = []  # made when first needed: a cached look needs none
 
         def of(number: int) -> np.ndarray:
@@ -96,21 +97,18 @@ class Engine:
                 fitted.computed_features += len(indices)
 
                 def progress(done: int, total: int) -> None:
-                    self.listener.phase("features", says, done, total)
+                    self.listener.phase("features", says, number * total + done, times * total)
                     if self.listener.should_stop():
                         raise Stopped
 
                 return np.asarray(eye[0].each(inputs.take, indices, (number,), progress)[0])
 
-            says = "Looking at every image once"
-            if self._looks.times:
-                says = f"Looking at every image, {number + 1} of {1 + self._looks.times} times"
             cache = self._from
             if cache is not None and number:
                 cache = cache.changed(f"{self._looks.kind} {number}")
             return cached(cache, keys, compute)
 
-        rows = np.stack([of(number) for number in range(1 + self._looks.times)])
+        rows = np.stack([of(number) for number in range(times)])
         fitted.seconds["features"] += time.monotonic() - began
         return rows
 

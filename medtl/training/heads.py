@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from medtl.sources.heads import ExampleCache, Neighbours, class_means_head
-from medtl.training.head import log_loss, softmax, solve, tempered_loss
+from medtl.training.head import log_loss, softly, softmax, solve, tempered_loss
 from medtl.training.inference import head_scores
 from medtl.vocabulary import HeadRule
 
@@ -78,8 +78,8 @@ def linear(weight: np.ndarray, bias: np.ndarray) -> nn.Linear:
 
 def _ridge(cases: Cases, strengths: Sequence[float]) -> Iterator[nn.Module]:
     """Least squares on targets of 1 and -1, a column a class (Hastie et al., The Elements of Statistical Learning,
-    4.2 and 3.4.1): as scikit-learn's `RidgeClassifier` on standardised features."""
-    mean, scale = _standard(cases.train)
+    4.2 and 3.4.1): as scikit-learn's `RidgeClassifier` on features standardised softly."""
+    mean, scale = softly(cases.train)
     x = (cases.train - mean) / scale
     y = np.where(np.arange(cases.classes) == cases.train_labels[:, None], 1.0, -1.0)
     w = cases.weights()[:, None]
@@ -94,8 +94,8 @@ def _ridge(cases: Cases, strengths: Sequence[float]) -> Iterator[nn.Module]:
 
 def _lda(cases: Cases, strengths: Sequence[float]) -> Iterator[nn.Module]:
     """Linear discriminant analysis with a shrunken covariance, (1 - shrinkage) S + shrinkage tr(S)/D I (Friedman 1989),
-    as scikit-learn's of the solver "lsqr" on standardised features."""
-    mean, scale = _standard(cases.train)
+    as scikit-learn's of the solver "lsqr" on features standardised softly."""
+    mean, scale = softly(cases.train)
     x = (cases.train - mean) / scale
     seen = np.unique(cases.train_labels)
     means = np.zeros((cases.classes, x.shape[1]))
@@ -111,12 +111,6 @@ def _lda(cases: Cases, strengths: Sequence[float]) -> Iterator[nn.Module]:
         turned = means @ v.T
         weight = means / floor + (turned * (1 / ((1 - shrinkage) * s + floor) - 1 / floor)) @ v
         yield _raw(cases, weight, prior - 0.5 * (weight * means).sum(axis=1), mean, scale)
-
-
-def _standard(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation (D,); features of no variance get weight zero."""
-    deviation = train.std(axis=0, dtype=np.float64)
-    return train.mean(axis=0, dtype=np.float64), np.where(deviation > 1e-6, deviation, np.inf)
 
 
 def _raw(cases: Cases, weight: np.ndarray, bias: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> nn.Linear:

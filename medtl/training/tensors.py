@@ -57,7 +57,7 @@ class _Changes:
     erase: bool = False
 
 
-_CHANGES = {
+CHANGES = {
     "mild": _Changes(),
     "with flips": _Changes(mirror=True),
     "strong": _Changes(25, 0.3, 0.2, 0.35, gamma=0.35, colour=0.2, mirror=True, erase=True),
@@ -94,7 +94,7 @@ def _changed(x: Tensor, kind: str, uniform: Callable[[float, float], Tensor]) ->
     """`uniform(low, high)` draws a value for each picture."""
     if kind == "none":
         return x
-    n, by = len(x), _CHANGES[kind]
+    n, by = len(x), CHANGES[kind]
 
     def around(one: float) -> Tensor:
         return uniform(1 - one, 1 + one).view(-1, 1, 1, 1)

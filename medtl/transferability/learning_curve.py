@@ -85,7 +85,8 @@ def curve(
     small = len(np.unique(groups[everyone])) < SMALL and most(labels[everyone], groups[everyone], k) >= 3
     splits = _folded(labels, groups, everyone, k, seed) if small else [_capped(split, groups, seed)]
     judged = np.sort(np.concatenate([one.test for one in splits]))
-    notes = [_why(small, len(np.unique(groups[everyone])), len(split.test)), _of_what(adapted)]
+    units = len(np.unique(groups[everyone]))
+    notes = [_why(small, units, len(split.test), patients is not None), _of_what(adapted)]
     sizes = _sizes(splits, labels, k)
     if not sizes:
         says = "There are too few training cases for a learning curve: it needs a dozen of every class."
@@ -228,14 +229,18 @@ def _foretold(points: tuple[Point, ...], drawn: np.ndarray, n: int, where: str, 
         return without(
             f"The AUROC fell again towards {now} training cases per class: what more cases would bring cannot be said."
         )
-    whole = _fit(sizes, 1 - np.array([[point.auroc.value] for point in points]))
-    each = _fit(sizes, 1 - drawn[:, np.isfinite(drawn).all(axis=0)])
-    gain = float(_error(whole, now)[0] - _error(whole, now + more)[0])
-    low, high = percentiles(_error(each, now) - _error(each, now + more))
+    errors = 1 - np.array([[point.auroc.value] for point in points])
+    steady = 1 - drawn[:, np.isfinite(drawn).all(axis=0)]
+    # A curve may bend otherwise where it begins; so it is fitted through the last of the points as well.
+    last = [len(points) - skipped for skipped in range(len(points) - ENOUGH_POINTS + 1)]
+    whole = [_fit(sizes[-some:], errors[-some:]) for some in last]
+    each = [_fit(sizes[-some:], steady[-some:]) for some in last]
+    gain = float(np.mean([_error(fit, now) - _error(fit, now + more) for fit in whole]))
+    low, high = percentiles(np.concatenate([_error(fit, now) - _error(fit, now + more) for fit in each]))
     low, high = min(low, gain), max(high, gain)
     estimate = Estimate("auroc gain", gain, low, high, n, f"inverse power law, {points[-1].auroc.how}")
     grid = np.geomspace(sizes[0], now + more, 40)
-    fitted = tuple((float(x), float(1 - _error(whole, x)[0])) for x in grid)
+    fitted = tuple((float(x), float(1 - np.mean([_error(fit, x) for fit in whole]))) for x in grid)
     says = f"{more} more cases per class would bring about {signed(gain)} AUROC ({low:.2f} to {high:.2f})."
     return Curve(points, fitted, more, estimate, where, says, tuple(notes))
 
@@ -281,18 +286,21 @@ def _where(small: bool) -> str:
     return "out of fold" if small else "test part"
 
 
-def _why(small: bool, units: int, test: int) -> str:
+def _why(small: bool, units: int, test: int, known: bool) -> str:
+    """`known`: whether anybody said which images are of the same patient."""
     if small:
+        who, without = ("patients", "its patient") if known else ("different images", "it and its copies")
         return (
-            f"Judged out of fold: with {units} patients the {test} test cases alone would say too little, so every "
-            "case was tested by a last layer that learned without its patient."
+            f"Judged out of fold: with {units} {who} the {test} test cases alone would say too little, so every case "
+            f"was tested by a last layer that learned without {without}."
         )
     return f"Judged on the {test} cases of the test part, which no point learned from."
 
 
 def _of_what(adapted: bool) -> str:
     base = (
-        "Subsets keep the proportions of the classes and whole patients where they can; the last layer is fitted anew."
+        "Subsets of the training part alone keep the proportions of the classes, and whole patients where they can; "
+        "each has a last layer of its own."
     )
     if adapted:
         return f"{base} The curve is that of the source as it was, not of the adapted network, which may gain more."

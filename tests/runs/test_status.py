@@ -120,6 +120,18 @@ def test_the_headline_of_training(tmp_path: Path) -> None:
     assert [(point.epoch, point.tune_auroc, point.best) for point in seen.history] == [(1, 0.8, True)]
 
 
+def test_a_second_training_is_told_and_counted_from_the_start(tmp_path: Path) -> None:
+    """Where the tune part is learned from in the end: half of the way is behind when the second training begins."""
+    twice = [{**event, "turns": 2} if event["event"] in ("step", "epoch") else event for event in STORY]
+    first = living(tell(tmp_path, *twice))
+    assert first.fraction == pytest.approx((1 + 0.5) / 4 / 2) and first.says.startswith("Epoch 2 of 4")
+    assert first.seconds_left == pytest.approx((1 - first.fraction) * 2 * 4 * 10)
+    again = {"event": "step", "epoch": 1, "epochs": 4, "step": 5, "steps": 10, "plan_step": 1, "turn": 2, "turns": 2}
+    second = living(tell(tmp_path, again))
+    assert second.fraction == pytest.approx(0.5 + 0.125 / 2)
+    assert second.says.startswith("Once more, with the tuning part: epoch 1 of 4")
+
+
 def test_the_headline_of_a_phase(tmp_path: Path) -> None:
     seen = living(tell(tmp_path, *STORY[:5]))
     assert seen.says == "Reading the images, 390 of 780, about 10 s left"

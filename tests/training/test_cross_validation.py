@@ -9,10 +9,9 @@ import pytest
 
 from medtl import further, start, strategies
 from medtl.training import cross_validation
-from medtl.training.control import PROBE_STRENGTHS
 from medtl.training.cross_validation import Quiet, judged, keeps_trunk, scores_of, takes_seconds
 from medtl.training.examples import Examples
-from medtl.training.features import Known
+from medtl.training.features import Remembered
 from medtl.training.fit import Engine
 from tests.builders import CLASSES, CPU, PICTURES, easy_examples, image_network
 
@@ -62,10 +61,10 @@ def test_no_patient_is_on_two_sides_and_every_case_is_tested_once_a_repeat() -> 
 
 def test_a_frozen_source_asked_from_memory_answers_the_same() -> None:
     given, network = examples(), image_network()
-    watched, plain, _ = carried_out()
-    features = watched(given, 0).carry_out(network, PROBE).features
-    assert features is not None
-    cache = Known(given.keys, features)
+    _, plain, _ = carried_out()
+    cache = Remembered(None)
+    Engine(given, PICTURES, CPU, 0, Quiet(lambda: False), cache).carry_out(network, PROBE)
+    assert set(cache.rows) == set(given.keys)
     found = scores_of(
         given, PROBE, GROUPS, lambda e, seed: Engine(e, PICTURES, CPU, seed, Quiet(lambda: False), cache),
         image_network, 2,
@@ -142,7 +141,4 @@ def test_what_trains_is_not_taken_for_seconds() -> None:
 
 
 def test_what_is_said_without_torch_is_what_is_done() -> None:
-    from medtl.strategies.common import STRENGTHS
-
     assert start.FOLDS == cross_validation.FOLDS and further.SMALL == cross_validation.SMALL
-    assert PROBE_STRENGTHS == STRENGTHS

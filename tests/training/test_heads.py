@@ -16,7 +16,7 @@ from torch import nn
 from medtl.evaluation.ranking import macro_auroc
 from medtl.sources import weights
 from medtl.sources.heads import restored
-from medtl.training.head import log_loss
+from medtl.training.head import log_loss, softly
 from medtl.training.heads import Cases, fit
 from medtl.training.inference import head_scores
 from medtl.vocabulary import HeadRule
@@ -52,8 +52,9 @@ def untempered(head: nn.Module) -> tuple[np.ndarray, np.ndarray]:
     return w / np.linalg.norm(w), b / np.linalg.norm(w)
 
 
-def standard(cases: Cases) -> np.ndarray:
-    return (cases.train - cases.train.mean(axis=0)) / cases.train.std(axis=0)
+def standard(cases: Cases, x: np.ndarray) -> np.ndarray:
+    mean, scale = softly(cases.train)
+    return np.asarray((x - mean) / scale)
 
 
 @pytest.mark.parametrize("weight_classes", [None, "balanced"])
@@ -63,9 +64,10 @@ def test_ridge_is_that_of_scikit_learn(weight_classes: str | None, n: int, d: in
     weight, bias = untempered(fit("ridge", cases, (5.0,)))
     # Theirs weighs a balanced class by n / (K n_k), ours by the same up to a mean of 1.
     reference = RidgeClassifier(alpha=5.0, class_weight=weight_classes)
-    reference.fit(standard(cases), cases.train_labels)
-    theirs = reference.coef_ / cases.train.std(axis=0)
-    level = reference.intercept_ - theirs @ cases.train.mean(axis=0)
+    reference.fit(standard(cases, cases.train), cases.train_labels)
+    mean, by = softly(cases.train)
+    theirs = reference.coef_ / by
+    level = reference.intercept_ - theirs @ mean
     scale = np.linalg.norm(theirs)
     assert np.allclose(weight, theirs / scale, atol=1e-4) and np.allclose(bias, level / scale, atol=1e-3)
 
@@ -76,9 +78,8 @@ def test_lda_is_that_of_scikit_learn(shrinkage: float, n: int, d: int) -> None:
     cases = made(n, d)
     head = fit("lda", cases, (shrinkage,))
     reference = LinearDiscriminantAnalysis(solver="lsqr", covariance_estimator=_Shrunk(shrinkage))
-    reference.fit(standard(cases).astype(np.float64), cases.train_labels)
-    z = ((cases.tune - cases.train.mean(axis=0)) / cases.train.std(axis=0)).astype(np.float64)
-    theirs = reference.decision_function(z)
+    reference.fit(standard(cases, cases.train), cases.train_labels)
+    theirs = reference.decision_function(standard(cases, cases.tune))
     with torch.inference_mode():
         ours = head(torch.from_numpy(cases.tune)).numpy()
     ours, theirs = ours - ours.mean(axis=1, keepdims=True), theirs - theirs.mean(axis=1, keepdims=True)

@@ -1,0 +1,59 @@
+"""What each number is called, how it is written and what it means: the same on the screen, in reports and in cards."""
+
+from medtl.vocabulary import Estimate
+
+PERCENT = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "balanced_accuracy")
+
+TITLES = {
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "brier": "Brier score",
+    "calibration_slope": "Calibration slope",
+    "calibration_intercept": "Calibration intercept",
+    "balanced_accuracy": "Balanced accuracy",
+    "accuracy": "Accuracy",
+}
+
+HELP = {
+    "sensitivity": "Of those who have it, how many the model calls.",
+    "specificity": "Of those who do not have it, how many it lets pass.",
+    "ppv": "Of those called, how many have it. It changes with how common the disease is.",
+    "npv": "Of those let pass, how many are free of it. It changes with how common the disease is.",
+    "auroc": "Chance that an ill case scores above a well one: 0.5 is guessing, 1 is perfect ranking.",
+    "auprc": "How pure the top of the ranking is; guessing gives the share of ill cases.",
+    "brier": "Mean squared distance of the score from the truth: 0 is perfect, smaller is better.",
+    "calibration_slope": "Below 1: the scores are too extreme. Above 1: too timid.",
+    "calibration_intercept": "Above 0: the scores are too low on average. Below 0: too high.",
+    "balanced_accuracy": "Mean of the share found in each class, so that a rare class counts as much as a common one.",
+    "accuracy": "Share of all cases named correctly. Misleads when one class is much more common.",
+}
+
+
+def title(name: str) -> str:
+    """ "auroc[benign]" reads "AUROC, benign"."""
+    if name.endswith("]") and "[" in name:
+        base, label = name[:-1].split("[", 1)
+        return f"{TITLES.get(base, base)}, {label}"
+    return TITLES.get(name, name.replace("_", " ").capitalize())
+
+
+def value(estimate: Estimate) -> str:
+    """ "90 %" for shares, "0.91" for the rest."""
+    return f"{100 * estimate.value:.0f} %" if estimate.name in PERCENT else f"{estimate.value:.2f}"
+
+
+def interval(estimate: Estimate) -> str:
+    """ "62–98 %" or "0.86–0.95"."""
+    if estimate.name in PERCENT:
+        return f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f} %"
+    low, high = f"{estimate.low:.2f}", f"{estimate.high:.2f}"
+    return f"{low} to {high}" if estimate.low < 0 else f"{low}–{high}"
+
+
+def whole(estimate: Estimate) -> str:
+    """ "0.91 (0.86–0.95)": a number never goes without its interval."""
+    return f"{value(estimate)} ({interval(estimate)})"

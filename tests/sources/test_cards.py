@@ -93,7 +93,7 @@ def test_a_card_that_is_not_text_or_not_there_is_said(tmp_path: Path) -> None:
 
 
 def foreign(folder: Path, **changes: object) -> Source:
-    outline = Outline((StageOutline('part "1"', 10, 0.5), StageOutline("part 2", 7, 1e-3)), 16)
+    outline = Outline((StageOutline('part "1"', 10, 0.5), StageOutline("part 2", 7, 1e-3, 4, 0, 90)), 16)
     folder.mkdir(exist_ok=True)
     (folder / "model.onnx").write_bytes(b"graph")
     return source(outline, builder="onnx", graph=str(folder / "model.onnx"), **changes)

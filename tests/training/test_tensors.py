@@ -93,12 +93,23 @@ def test_left_and_right_are_mirrored_only_when_asked() -> None:
     assert flipped_share("mild") == 0
     assert flipped_share("with flips") == pytest.approx(0.5, abs=0.1)
     assert flipped_share("strong") == pytest.approx(0.5, abs=0.1)
+    assert flipped_share("film") == flipped_share("ultrasound") == 0, "the side matters in a body"
+
+
+def test_under_a_microscope_no_side_is_up() -> None:
+    """A picture that is bright at the top has its bright side anywhere, equally often."""
+    x = torch.zeros(400, 1, 16, 16)
+    x[:, :, :8] = 1
+    y = augment(x, "microscopy", generator())
+    halves = [y[:, :, :8], y[:, :, 8:], y[..., :8], y[..., 8:]]
+    brightest = torch.stack([half.mean(dim=(1, 2, 3)) for half in halves]).argmax(dim=0)
+    assert (brightest.bincount(minlength=4).float() / 400 - 0.25).abs().max() < 0.08
 
 
 def test_up_and_down_are_never_mirrored() -> None:
     x = torch.zeros(300, 1, 16, 16)
     x[:, :, :8] = 1
-    for kind in ("mild", "with flips", "strong"):
+    for kind in ("mild", "with flips", "strong", "film", "ultrasound"):
         y = augment(x, kind, generator())
         assert (y[:, :, :8].mean(dim=(1, 2, 3)) > y[:, :, 8:].mean(dim=(1, 2, 3))).all()
 

@@ -20,6 +20,7 @@ NAMES = {
     AUTOMATIC: "Automatic",
 }
 WANTED_LEAD, WANTED_REGRET = 0.015, 0.01
+ENOUGH = 3  # draws, below which an interval over them says next to nothing
 
 
 @dataclass
@@ -61,7 +62,7 @@ def show(lines: Sequence[dict[str, Any]], peers: Sequence[str]) -> None:
     if AUTOMATIC in methods and here:
         _beside_best(cells, here)
         _beside_each(cells, here)
-    if AUTOMATIC in methods:
+    if AUTOMATIC in methods and len(shelf) > 1:
         _regret(cells, shelf)
 
 
@@ -81,7 +82,7 @@ def _beside_best(cells: list[Cell], peers: list[str]) -> None:
     print("\n### Automatic beside the best peer of each cell (differences on the same draws, 95 % t interval)\n")
     print("| target | cases a class | best peer | difference | draws | at least as good, within the interval |")
     print("|---|---|---|---|---|---|")
-    behind = 0
+    behind, judged, compared = 0, 0, 0
     for cell in cells:
         best = max((peer for peer in peers if len(cell.gaps(AUTOMATIC, peer))), key=cell.mean, default=None)
         if best is None:
@@ -89,10 +90,13 @@ def _beside_best(cells: list[Cell], peers: list[str]) -> None:
         gaps = cell.gaps(AUTOMATIC, best)
         low, high = interval(gaps)
         behind += high < 0
+        compared += 1
+        judged += len(gaps) >= ENOUGH
         said = f"{gaps.mean():+.4f}" + (f" ({low:+.4f} to {high:+.4f})" if len(gaps) > 1 else "")
-        verdict = "MISSED" if high < 0 else "met" if len(gaps) > 1 else "one draw: no interval"
+        verdict = "MISSED" if high < 0 else "met" if len(gaps) >= ENOUGH else "too few draws to tell"
         print(f"| {cell.target} | {cell.size} | {NAMES.get(best, best)} | {said} | {len(gaps)} | {verdict} |")
-    print(f"\nCells in which a peer is better beyond the interval: {behind}, wanted 0: {'MISSED' if behind else 'met'}")
+    verdict = "MISSED" if behind else "met" if judged == compared else f"open, {compared - judged} cells have few draws"
+    print(f"\nCells in which a peer is better beyond the interval: {behind} of {compared}, wanted 0: {verdict}")
 
 
 def _beside_each(cells: list[Cell], peers: list[str]) -> None:
@@ -106,11 +110,8 @@ def _beside_each(cells: list[Cell], peers: list[str]) -> None:
         mine = np.mean([_common(cell, AUTOMATIC, peer) for cell in both])
         theirs = np.mean([_common(cell, peer, AUTOMATIC) for cell in both])
         leads.append(mine - theirs)
-        low, high = _of_means([cell.gaps(AUTOMATIC, peer) for cell in both])
-        print(
-            f"| {NAMES.get(peer, peer)} | {mine:.4f} | {theirs:.4f} | {mine - theirs:+.4f} "
-            f"({low:+.4f} to {high:+.4f}) | {len(both)} |"
-        )
+        within = _of_means([cell.gaps(AUTOMATIC, peer) for cell in both])
+        print(f"| {NAMES.get(peer, peer)} | {mine:.4f} | {theirs:.4f} | {mine - theirs:+.4f}{within} | {len(both)} |")
     if leads:
         print(f"\nLead over the best single peer: {min(leads):+.4f}, wanted {WANTED_LEAD}: ", end="")
         print("met" if min(leads) >= WANTED_LEAD else "MISSED")
@@ -148,12 +149,14 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()) - half, float(values.mean()) + half
 
 
-def _of_means(gaps: list[np.ndarray]) -> tuple[float, float]:
-    """Of the mean over cells: draws are drawn again within each cell."""
+def _of_means(gaps: list[np.ndarray]) -> str:
+    """Of the mean over cells, draws drawn again within each cell; nothing where some cell has too few of them."""
+    if min(map(len, gaps)) < ENOUGH:
+        return ""
     random = np.random.default_rng(0)
     means = np.mean([random.choice(some, (2000, len(some))).mean(axis=1) for some in gaps], axis=0)
     low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    return f" ({low:+.4f} to {high:+.4f})"
 
 
 def _common(cell: Cell, one: str, other: str) -> float:

@@ -59,7 +59,7 @@ def test_a_better_peer_and_a_better_strategy_are_said(capsys: pytest.CaptureFixt
     lines = results({"frozen": [0.90, 0.92, 0.91], AUTOMATIC: [0.80, 0.82, 0.81], "full": [0.85, 0.87, 0.86]})
     strategies_tables.show(lines, strategies.PEERS)
     said = capsys.readouterr().out
-    assert "a peer is better beyond the interval: 1, wanted 0: MISSED" in said
+    assert "a peer is better beyond the interval: 1 of 1, wanted 0: MISSED" in said
     assert "Lead over the best single peer: -0.1000, wanted 0.015: MISSED" in said
     assert "Mean regret: 0.0500, wanted at most 0.01: MISSED" in said
 
@@ -93,3 +93,8 @@ def test_one_draw_has_no_interval() -> None:
 def test_methods_are_compared_on_the_draws_both_have() -> None:
     [cell] = strategies_tables.cells_of(results({"frozen": [0.8], AUTOMATIC: [0.9, 0.1]}))
     assert cell.gaps(AUTOMATIC, "frozen") == pytest.approx([0.1])
+
+
+def test_two_draws_meet_nothing_by_being_uncertain(capsys: pytest.CaptureFixture[str]) -> None:
+    strategies_tables.show(results({"frozen": [0.8, 0.9], AUTOMATIC: [0.81, 0.89]}), strategies.PEERS)
+    assert "0 of 1, wanted 0: open, 1 cells have few draws" in capsys.readouterr().out

@@ -128,5 +128,5 @@ def teacher(
     inputs = ImageInputs(workspace.cohort(cohort.id), cohort, source.input)
     features = Eye(network, source.input, device).features(inputs.take, train, progress)
     scores = np.full((len(cohort.cases), len(cohort.classes)), np.nan)
-    scores[train] = head_scores(network.head, features)
+    scores[train] = head_scores(network.head, features, source.task)
     return scores

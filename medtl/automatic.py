@@ -19,6 +19,7 @@ from medtl.runs.answers import Answers, answers
 from medtl.sources import library as sources
 from medtl.training import cost
 from medtl.training.head import log_loss, softmax, tempered_loss
+from medtl.training.judgement import tempered
 from medtl.vocabulary import Cohort, Recipe, Source
 from medtl.workspace import Workspace
 
@@ -69,6 +70,7 @@ def begin(
     control: start.Control = "thumbnails",
     expected: Sequence[str] = (),
     aids: Mapping[str, Mapping[str, Any]] | None = None,
+    labels: Mapping[str, Any] | None = None,
     title: str | None = None,
     launch: bool = True,
 ) -> str:
@@ -79,7 +81,8 @@ def begin(
     are promising, then the probe). `budget` seconds are for all of them together: what is not the probe shares them.
     A from-scratch control is queued once for the group, last: when asked for, or when the budget has room for it.
     Raises MedtlError with what is missing, and then leaves no run behind.
-    `aids` are what a strategy asks for besides (unlabelled, teacher).
+    `aids` are what a strategy asks for besides (unlabelled, teacher), `labels` how labels are taken by all of them
+    (uncertain, weigh_tasks).
     """
     cohort = cohorts.load(ws, cohort_id)
     why = start.why_not(cohort)
@@ -105,7 +108,7 @@ def begin(
             run = start.start(
                 ws, cohort_id, source_id, id, settings=chosen.get(id), seed=seed, device=device, title=title,
                 budget=budget / slow if id != PROBE else budget, launch=False,
-                together=start.Together(group, automatic, order), **(aids or {}).get(id, {}),
+                together=start.Together(group, automatic, order), **(aids or {}).get(id, {}), **(labels or {}),
             )  # fmt: skip
             made.append(run)
             group = group or run
@@ -194,7 +197,7 @@ def _judge(tune: Sequence[Answers]) -> tuple[list[float], list[int]]:
     each = np.stack([_case_losses(one) for one in tune])  # (runs, n)
     losses = each.mean(axis=1)
     lowest = int(losses.argmin())
-    positive = None if len(tune[0].classes) > 2 else 1
+    positive = None if len(tune[0].classes) > 2 or tune[0].said is not None else 1
     draws = resample(tune[0].y, tune[0].patients, positive, 0, DRAWS)
     tied = []
     for i, more in enumerate(each - each[lowest]):
@@ -208,10 +211,29 @@ def _judge(tune: Sequence[Answers]) -> tuple[list[float], list[int]]:
 
 def tune_loss(tune: Answers) -> float:
     """Mean log-loss on the tune part at the temperature that suits these scores best."""
+    if tune.said is not None:
+        return float(_several_losses(tune).mean())
     return float(tempered_loss(_logits(tune), tune.y)[0])
 
 
+def _several_losses(tune: Answers) -> np.ndarray:
+    """(n,): of each case the sum over its sure findings, as a share of how many a case has in the mean."""
+    assert tune.said is not None
+    inside = np.clip(tune.scores, 1e-12, 1 - 1e-12)
+    signed = np.where(tune.said == 1, -1.0, 1.0) * np.log(inside / (1 - inside))
+    sure = tune.said >= 0
+    asked = max(1.0, sure.sum() / len(sure))
+
+    def losses(temperature: float) -> np.ndarray:
+        return np.asarray(np.where(sure, np.logaddexp(0, signed / temperature), 0.0).sum(axis=1) / asked)
+
+    _, best = tempered(lambda temperature: float(losses(temperature).mean()))
+    return losses(best)
+
+
 def _case_losses(tune: Answers) -> np.ndarray:
+    if tune.said is not None:
+        return _several_losses(tune)
     logits = _logits(tune)
     _, temperature = tempered_loss(logits, tune.y)
     scores = softmax(logits / temperature)

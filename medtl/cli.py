@@ -20,7 +20,7 @@ from medtl.commands import Answer
 from medtl.errors import MedtlError
 from medtl.evaluation.paired import p_in_words
 from medtl.rank import LOOKED_AT
-from medtl.vocabulary import WINDOWS, Task, Uncertain
+from medtl.vocabulary import WINDOWS, Policy, Task, Uncertain
 from medtl.workspace import Workspace
 
 BUDGET = "time a run may take, e.g. 90s, 10m or 1h: training then ends with the best until then"
@@ -276,6 +276,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--strategy", action="append", help="auto, or one; several are a group")
     train.add_argument("--recipe", metavar="FILE", help="repeat the run of a recipe that `export` wrote")
     train.add_argument("--set", action="append", metavar="SETTING=VALUE")
+    train.add_argument(
+        "--uncertain", action="append", metavar="FINDING=POLICY",
+        help=f"what uncertain labels teach, of several findings: {', '.join(get_args(Policy))}",
+    )  # fmt: skip
+    train.add_argument("--weigh-findings", action="store_true", help="learn how much each finding weighs")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--device", default="auto")
     train.add_argument("--control", choices=("thumbnails", "from-scratch"), default="thumbnails")

@@ -314,7 +314,7 @@ def plan(ws: Workspace, options: argparse.Namespace) -> Answer:
         "steps": [{"step": type(step).__name__, **to_dict(step)} for step in plan],
         "may_change": strategies.may_change(plan, source.outline, len(cohort.classes)),
         "parameters": source.outline.parameters,
-        "why_not": strategy.why_not(source, cohort),
+        "why_not": strategies.why_not(strategy, source, cohort),
         "seconds": round(estimate.seconds, 1),
         "cost": estimate.says,
         "basis": estimate.basis,
@@ -341,6 +341,10 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
     if not (options.cohort and options.strategy):
         raise BadInput("Training needs a cohort and a strategy.", "Name both, or give --recipe FILE.")
     settings, named = _settings(options.set), list(dict.fromkeys(options.strategy))
+    labels = {
+        "uncertain": _pairs(options.uncertain, "FINDING=POLICY", "--uncertain edema=ones"),
+        "weigh_tasks": options.weigh_findings,
+    }
     if "auto" in named or len(named) > 1:
         if settings and "auto" in named:
             raise BadInput("Settings cannot be given for strategies that are chosen automatically.", "Name a strategy.")
@@ -348,7 +352,7 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             ws, options.cohort, options.source, [id for id in named if id != "auto"],
             settings={id: _known(id, settings) for id in named}, automatic="auto" in named, seed=options.seed,
             device=options.device, control=options.control, title=options.title,
-            budget=_seconds(options.budget), aids={id: _aids(id, options, several=True) for id in named},
+            budget=_seconds(options.budget), aids={id: _aids(id, options, several=True) for id in named}, labels=labels,
         )  # fmt: skip
         ids = [member.run for member in automatic.members(ws, group)]
     else:
@@ -357,7 +361,7 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             start.start(
                 ws, options.cohort, options.source, named[0], settings=settings, seed=options.seed,
                 device=options.device, control=options.control, title=options.title,
-                budget=_seconds(options.budget), **_aids(named[0], options, several=False),
+                budget=_seconds(options.budget), **_aids(named[0], options, several=False), **labels,
             )
         ]  # fmt: skip
     if options.cross_validate:

@@ -88,6 +88,7 @@ def compare(ws: Workspace, run_ids: Sequence[str]) -> Compared:
     found = [results.load(store.folder(ws, id)) for id in ids]
     _same_cohort(found)
     test = _same_cases([answers(ws.run(id), "test") for id in ids], ids)
+    _one_label(test)
     y, classes = test[0].y, test[0].classes
     positive = _positive(found[0]) if len(classes) == 2 else None
     at = positive_index(classes, positive) if len(classes) == 2 else None
@@ -123,6 +124,15 @@ def compare(ws: Workspace, run_ids: Sequence[str]) -> Compared:
 
 
 # ---- whether they can be compared ------------------------------------------------------------------------------------
+
+
+def _one_label(test: Sequence[Answers]) -> None:
+    """Raises BadInput for runs of several findings, which would have to be set side by side finding by finding."""
+    if any(one.said is not None for one in test):
+        raise BadInput(
+            "These runs answer several findings an image; runs are set side by side for one label an image so far.",
+            "Look at each on the Trust page, or choose one finding on the Data page and train on it.",
+        )
 
 
 def _same_cohort(found: Sequence[Result]) -> None:

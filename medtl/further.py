@@ -56,7 +56,7 @@ class Parts:
 
 def quickly(parts: Parts) -> None:
     """The learning curve, and cross-validation where the source stays frozen and patients are few: some seconds."""
-    if parts.features is None or parts.listener.should_stop():
+    if parts.features is None or parts.listener.should_stop() or parts.examples.task == "multi-label":
         return
     for work in (_curve, _small):
         try:
@@ -68,6 +68,9 @@ def quickly(parts: Parts) -> None:
 
 def cross_validate(parts: Parts, repeats: int) -> None:
     """The whole plan in every fold, with progress, until done or told to stop; goes on where it was interrupted."""
+    if parts.examples.task == "multi-label":
+        parts.listener.note("Not cross-validated: that is for one label an image so far, and this run has several.")
+        return
     if parts.recipe.teacher:
         parts.listener.note("Not cross-validated: this run learned from a model that may have seen every case.")
         return

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from medtl.errors import BadInput, MedtlError
 from medtl.evaluation import conformal, thresholds
 from medtl.explanation import neighbours
 from medtl.explanation.overlay import overlay
-from medtl.runs import results, store
+from medtl.runs import findings, results, store
 from medtl.sources import library as sources
 from medtl.vocabulary import Cohort, HeatMap, Source, Threshold, to_dict
 from medtl.workspace import Workspace
@@ -29,7 +30,9 @@ class Answer:
     """What is said of one image. `accepted` False: it does not look like the training images, and `why_not` says so.
 
     `set` holds every class that could not be ruled out at the error the run states; `picture` the image as it was read
-    (uint8, longer side at most 512). A file that cannot be read has `why_not` and nothing else.
+    (uint8, longer side at most 512). A file that cannot be read has `why_not` and nothing else. Where several findings
+    are asked for, `predicted` names those called, joined as in predictions.csv, `set` those that cannot be ruled out,
+    and `findings` says of each "present", "absent" or "cannot tell".
     """
 
     file: str
@@ -42,6 +45,8 @@ class Answer:
     nearest: tuple[tuple[str, float], ...] = ()
     explanation: HeatMap | None = None
     picture: np.ndarray | None = None
+    findings: Mapping[str, str] = field(default_factory=dict)
+    called: tuple[str, ...] = ()
 
 
 class Trained:
@@ -50,6 +55,7 @@ class Trained:
     def __init__(self, workspace: Workspace, run_id: str) -> None:
         from medtl.sources.weights import load_trained
         from medtl.training import device as devices
+        from medtl.training import meaning
         from medtl.training.inference import Eye, Looks
 
         folder = store.folder(workspace, run_id)
@@ -58,7 +64,8 @@ class Trained:
         self.cohort: Cohort = cohorts.load(workspace, self.result.recipe.cohort)
         self.classes = self.cohort.classes
         self.cohort_folder = workspace.cohort(self.cohort.id)
-        self.network = load_trained(self.source, len(self.classes))
+        self.task = self.source.task  # what the outputs mean is on the card of the run
+        self.network = load_trained(self.source, meaning.width(self.task, len(self.classes)))
         # One image at a time is as quick on the CPU, and a GPU may be busy training.
         self.device = devices.choose("cpu")
         looks = Looks(self.source.looks, self.source.looks_like)
@@ -70,6 +77,7 @@ class Trained:
         self.cases = {case.sha256: (case.name, part.get(case.id, "")) for case in self.cohort.cases}
         self.set_limit: float = content.get("set_limit", 0.0)
         self.threshold: Threshold = self.result.threshold or Threshold(None, "tune", "")
+        self.asked = content.get("findings") or {}
 
     def predict(self, paths: list[Path], explain: str | None = None) -> list[Answer]:
         """Answers in the order of `paths`. `explain` names a class, or "predicted", to add a heat map for."""
@@ -96,23 +104,36 @@ class Trained:
             return Answer(path.name, None, {}, (), False, str(error))
         pixels = pictures_for([picture], self.source.input)
         features = self.eye.features(pixels.__getitem__, np.array([0]))
-        scores = head_scores(self.network.head, features)
-        called = int(thresholds.calls(scores, self.threshold, self.classes, self.cohort.positive)[0])
+        scores = head_scores(self.network.head, features, self.task)
+        called = self._called(scores)
         nearest, distance = self.neighbours.nearest(features[0])
         accepted = self.neighbours.accepts(distance)
-        predicted = self.classes[called]
+        predicted = results.joined(called)
+        several = self.task == "multi-label"
+        said = findings.answers(dict(zip(self.classes, scores[0], strict=True)), self.asked) if several else {}
+        ruled_in = conformal.members(scores[0], self.set_limit) if not several else range(len(self.classes))
+        looked_for = (called or self.classes[int(scores[0].argmax()) :])[0] if explain == "predicted" else explain
         return Answer(
             file=path.name,
             predicted=predicted,
             scores={name: round(float(score), 6) for name, score in zip(self.classes, scores[0], strict=True)},
-            set=tuple(self.classes[i] for i in conformal.members(scores[0], self.set_limit)),
+            set=tuple(self.classes[i] for i in ruled_in if said.get(self.classes[i]) != "absent"),
             accepted=accepted,
             why_not=None if accepted else UNLIKE,
             known=self._known(path),
             nearest=tuple(nearest),
-            explanation=self._map(picture, predicted if explain == "predicted" else explain) if explain else None,
+            explanation=self._map(picture, looked_for) if looked_for else None,
             picture=picture,
+            findings=said,
+            called=called,
         )  # fmt: skip
+
+    def _called(self, scores: np.ndarray) -> tuple[str, ...]:
+        """(1, K) scores -> the class, or the findings."""
+        if self.task == "multi-label":
+            at = findings.thresholds(self.asked)
+            return tuple(name for name, s in zip(self.classes, scores[0], strict=True) if s >= at.get(name, 0.5))
+        return (self.classes[int(thresholds.calls(scores, self.threshold, self.classes, self.cohort.positive)[0])],)
 
     def _known(self, path: Path) -> str | None:
         name, part = self.cases.get(hashlib.sha256(path.read_bytes()).hexdigest(), ("", ""))
@@ -124,10 +145,12 @@ class Trained:
     def _map(self, picture: np.ndarray, label: str) -> HeatMap:
         from medtl.explanation.gradcam import explain
         from medtl.modalities.image import pictures_for
+        from medtl.training import meaning
         from medtl.training.tensors import to_input
 
+        k = self.classes.index(label)
         x = to_input(pictures_for([picture], self.source.input), self.source.input, self.device.where)
-        return explain(self.network, x, self.classes.index(label), label)
+        return explain(self.network, x, k, label, lambda outputs: meaning.evidence(outputs, k, self.task))
 
 
 def as_dict(answer: Answer, out: Path | None = None) -> dict[str, Any]:
@@ -137,6 +160,8 @@ def as_dict(answer: Answer, out: Path | None = None) -> dict[str, Any]:
         "predicted": answer.predicted,
         "scores": answer.scores,
         "set": list(answer.set),
+        "called": list(answer.called),
+        "findings": dict(answer.findings),
         "accepted": answer.accepted,
         "why_not": answer.why_not,
         "known": answer.known,

@@ -16,6 +16,7 @@ from medtl.modalities.image import keys
 from medtl.runs import launch as launching
 from medtl.runs import results, store
 from medtl.sources import library as sources
+from medtl.strategies import uncertain as uncertain_labels
 from medtl.strategies.strategy import Strategy
 from medtl.training import cost
 from medtl.training.features import FeatureCache
@@ -49,6 +50,8 @@ def start(
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str = "auto",
+    uncertain: Mapping[str, str] | None = None,
+    weigh_tasks: bool = False,
     control: Control = "thumbnails",
     control_for: str = "",
     unlabelled: str = "",
@@ -64,15 +67,16 @@ def start(
 
     With `control="from-scratch"` a second run of the same network without the source is queued behind it, whose result
     replaces the cheap control. Settings not named follow the cohort. `unlabelled` is the cohort whose images are used
-    without their labels, `teacher` the finished run to learn from, for strategies that ask for them.
-    Raises MedtlError with the sentence of what is missing.
+    without their labels, `teacher` the finished run to learn from, for strategies that ask for them. Of several
+    findings, `uncertain` names what uncertain labels of each teach (a `Policy`; the usual one where none is named),
+    `weigh_tasks` lets their weights be learned along. Raises MedtlError with the sentence of what is missing.
     """
     if strategy_id == "auto":
         from medtl import automatic  # which starts its runs one by one through this function
 
         return automatic.begin(
             workspace, cohort_id, source_id, automatic=True, seed=seed, device=device, budget=budget, control=control,
-            title=title, launch=launch,
+            title=title, launch=launch, labels={"uncertain": uncertain, "weigh_tasks": weigh_tasks},
         )  # fmt: skip
     cohort = cohorts.load(workspace, cohort_id)
     why = why_not(cohort)
@@ -86,7 +90,7 @@ def start(
     if not source.available:
         raise NotReady(f"The source '{source.title}' cannot be used: {source.why_not}", "Choose another source.")
     strategy = strategies.make_for(strategy_id, cohort, settings)
-    reason = strategy.why_not(source, cohort)
+    reason = strategies.why_not(strategy, source, cohort)
     if reason:
         raise BadInput(reason, "Choose another strategy, or change its settings.")
     _check_aids(workspace, cohort, strategy, {"unlabelled": unlabelled, "teacher": teacher})
@@ -108,6 +112,8 @@ def start(
         device=device,
         control=control,
         control_for=control_for,
+        uncertain=uncertain_labels.chosen(cohort, uncertain or {}),
+        weigh_tasks=weigh_tasks and cohort.task == "multi-label",
         unlabelled=unlabelled,
         teacher=teacher,
         group=(together.group or id) if together else "",
@@ -156,6 +162,8 @@ def start_control(workspace: Workspace, run_id: str, launch: bool = True) -> str
         "from-scratch",
         seed=recipe.seed,
         device=recipe.device,
+        uncertain=recipe.uncertain,
+        weigh_tasks=recipe.weigh_tasks,
         control_for=run_id,
         budget=recipe.budget,
         title=f"{cohort.title}: from scratch (control)",
@@ -234,18 +242,27 @@ def why_not(cohort: Cohort) -> tuple[str, str] | None:
     if cohort.blocks:
         finding = cohort.blocks[0]
         return finding.message, finding.advice
-    if cohort.task == "multi-label":
-        return (
-            f"An image of this cohort can have several of {len(cohort.classes)} findings; one is learned at a time.",
-            "Choose on the Data page which finding is to be learned (or `cohort edit ID --outcome FINDING`).",
-        )
     for part in ("train", "tune", "test"):
         if not getattr(cohort.split, part):
             return (
                 f"The {part} part of this cohort is empty.",
                 "Add more patients, or give a split that has cases in all three parts.",
             )
+    if cohort.task == "multi-label" and not learnable(cohort):
+        return (
+            "No finding of this cohort is surely present in some training and tuning images and surely absent in "
+            "others, so nothing can be learned.",
+            "Add images with sure labels, or leave fewer out.",
+        )
     return None
+
+
+def learnable(cohort: Cohort) -> tuple[str, ...]:
+    """The findings that some training and some tuning cases surely have and others surely have not."""
+    parts = cohort.split.part_of()
+    seen = {(parts.get(case.id), name, value) for case in cohort.cases for name, value in case.labels.items()}
+    wanted = [(part, value) for part in ("train", "tune") for value in (0, 1)]
+    return tuple(name for name in cohort.classes if all((part, name, value) in seen for part, value in wanted))
 
 
 def versions() -> dict[str, str]:

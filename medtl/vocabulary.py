@@ -58,6 +58,9 @@ class Case:
 Frames = Literal["each", "middle"]
 Task = Literal["single-label", "ordinal", "multi-label"]
 Uncertain = Literal["leave-out", "positive", "negative"]  # what an uncertain label (-1) is taken for
+# What an uncertain label teaches where several are learned (arXiv:1901.07031 section 3, arXiv:1911.06475): nothing;
+# that the finding is absent; present; probably present; or a third answer, which is not asked for at the end.
+Policy = Literal["ignore", "zeros", "ones", "smoothed", "multi-class"]
 WINDOWS = {  # CT windows by name: centre and width in Hounsfield units
     "as-stored": None,
     "lung": (-600.0, 1500.0),
@@ -223,6 +226,11 @@ def labels_of(case: Case) -> tuple[str, ...]:
     return tuple(label for label, value in case.labels.items() if value == 1) if case.labels else (case.label,)
 
 
+def without(finding: str) -> str:
+    """What a case without a finding is called: "no oedema"."""
+    return f"not {finding}" if finding.lower().startswith("no ") else f"no {finding}"
+
+
 def task_of(label: str) -> str:
     """Which question a class answers: what stands before ": " in its name ("blood cell" of "blood cell: basophil")."""
     task, colon, _ = label.partition(": ")
@@ -309,6 +317,7 @@ class Source:
     figures: tuple[str, ...] = ()  # held-out results, each a sentence with n and interval
     better_for: tuple[str, ...] = ()
     hidden: int = 0  # width of the hidden layer of the head these weights carry; 0 for a linear head
+    task: Task = "single-label"  # what the outputs of that head mean: `medtl.training.meaning`
     looks: int = 0  # how many small changes of a picture its answers rest on besides the picture itself
     looks_like: str = "mild"  # the kind of these changes
     graph: str = ""  # path of the file that holds the architecture, where no named builder does (ONNX, Keras)
@@ -422,7 +431,8 @@ class Train:
     on. `smoothing` is the share of every label that is spread over all classes. `teach` above 0: so much of the loss is
     to answer as the teacher does, at `temperature` (distillation). `learn_tune`: once the best epoch is known, train
     again from where this step began, as many epochs, on train and tune part together; what is said of the tune part is
-    what the first training said, which had not seen it.
+    what the first training said, which had not seen it. `weigh_tasks`: several findings get weights that are learned
+    along (arXiv:1705.07115).
     """
 
     says: str
@@ -447,6 +457,7 @@ class Train:
     teach: float = 0.0
     temperature: float = 4.0
     learn_tune: bool = False
+    weigh_tasks: bool = False
 
 
 @dataclass(frozen=True)
@@ -501,6 +512,8 @@ class Recipe:
     unlabelled: str = ""  # the cohort whose images are used without their labels
     teacher: str = ""  # the run whose answers are learned from
     size: int = 0  # pixels a side the source is shown; 0: what it was made for
+    uncertain: Mapping[str, str] = field(default_factory=dict)  # finding -> `Policy`, of a multi-label cohort
+    weigh_tasks: bool = False  # whether several findings are weighed as `Train.weigh_tasks` says
     advised: Mapping[str, str] = field(default_factory=dict)  # "source", "strategy" as recommended, "basis" in words
     created: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -521,16 +534,19 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Threshold:
-    """The operating point. `value` is None with more than two classes, where the highest score decides."""
+    """The operating point. `value` is None with more than two classes, where the highest score decides, or of grades
+    (`middle`) the one in the middle."""
 
     value: float | None
     chosen_on: str
     rule: str
+    middle: bool = False
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one case: scores in the order of the classes (they sum to 1; a score, not a probability)."""
+    """The answer for one case: scores in the order of the classes (a score, not a probability). They sum to 1, except
+    for several findings, where each stands for itself."""
 
     case: str
     predicted: str

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from medtl.errors import MedtlError
 from medtl.runs import events, results, store, turn
-from medtl.vocabulary import Cohort, Recipe, Source, task_of
+from medtl.vocabulary import Cohort, Recipe, Source, labels_of, task_of
 from medtl.workspace import Workspace, whole_folder, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from medtl.evaluation.evaluation import Evaluation
     from medtl.explanation.neighbours import Neighbours
     from medtl.sources.network import Network
     from medtl.training.examples import Fitted
@@ -180,6 +179,7 @@ class _Story:
         from medtl.modalities.image import ImageInputs, keys, together
         from medtl.sources import cards
         from medtl.sources import library as sources
+        from medtl.training import examples
         from medtl.training.examples import Examples
 
         began = time.monotonic()
@@ -193,7 +193,6 @@ class _Story:
             )
         part = cohort.split.part_of()
         parts = np.array([part.get(case.id, "") for case in cohort.cases])
-        index = {name: i for i, name in enumerate(cohort.classes)}
         self.cohort: Cohort = cohort
         self.source: Source = cards.keep_graph(source, self.folder)
         inputs = ImageInputs(self.workspace.cohort(cohort.id), cohort, source.input)
@@ -201,7 +200,7 @@ class _Story:
         self.patients = np.array(patients, dtype=object) if any(p is not None for p in patients) else None
         self.examples = Examples(
             inputs=inputs,
-            labels=np.array([index[case.label] for case in cohort.cases], dtype=np.int64),
+            **examples.labels_of(cohort, self.recipe.uncertain),
             train=np.flatnonzero(parts == "train"),
             tune=np.flatnonzero(parts == "tune"),
             test=np.flatnonzero(parts == "test"),
@@ -245,7 +244,9 @@ class _Story:
         from medtl.training.fit import Engine
 
         strategy = strategies.make(self.recipe.strategy, self.recipe.settings)
-        self.plan = strategy.plan(self.source.outline, self.examples.classes)
+        self.plan = strategies.weighing(
+            strategy.plan(self.source.outline, self.examples.classes), self.recipe.weigh_tasks
+        )
         self.forgets_source = strategy.forgets_source
         self.cache = FeatureCache(self.workspace.features, self.source.sha256, self.source.input)
         self.engine = Engine(
@@ -313,9 +314,8 @@ class _Story:
         """Score tune and test once, with the test part's labels used for nothing but the judgement."""
         import numpy as np
 
-        from medtl.evaluation import conformal
-        from medtl.evaluation.evaluation import evaluate
-        from medtl.training.control import thumbnail_scores
+        from medtl.evaluation import tasks
+        from medtl.training.control import thumbnail_answers
         from medtl.training.inference import Eye, head_scores
 
         began = time.monotonic()
@@ -330,24 +330,23 @@ class _Story:
 
             features = eye.features(e.inputs.take, everyone, progress)
         self.listener.phase("evaluate", "Working out the numbers and their intervals", 0, 1)
-        scores = head_scores(fitted.network.head, features)
+        scores = head_scores(fitted.network.head, features, e.task)
         if fitted.held_out is not None:  # the model in use learned from the tune part in the end
             scores[e.tune] = fitted.held_out
         thumbnails = e.inputs.pixels.thumbnails([case.id for case in cohort.cases])  # type: ignore[attr-defined]
-        control = thumbnail_scores(thumbnails, e.labels, e.train, e.tune, e.test, e.classes)
-        evaluation = evaluate(
-            e.labels[e.tune],
+        control = thumbnail_answers(thumbnails, e)
+        evaluation = tasks.evaluate(
+            cohort,
+            e.truth[e.tune],
             scores[e.tune],
-            e.labels[e.test],
+            e.truth[e.test],
             scores[e.test],
-            cohort.classes,
-            cohort.positive,
             patients_test=self.patients[e.test] if self.patients is not None else None,
             control_scores_test=control,
             seed=self.recipe.seed,
         )
         self.scores, self.features, self.thumbnails = scores, features, thumbnails
-        self.evaluation: Evaluation = evaluation
+        self.evaluation: tasks.Judged = evaluation
         said = evaluation.as_dict()
         if self.forgets_source and said["control"]:  # the comparison stands, its reading as one of transfer does not
             for word in ("helps", "hurts"):
@@ -361,15 +360,14 @@ class _Story:
         return said | {
             "guards": guards,
             "caveats": self._caveats(fitted) + [one["says"] for one in guards if one["verdict"] == "hurts"],
-            "set_limit": conformal.limit(e.labels[e.tune], scores[e.tune]),
-            "set_error": conformal.ERROR,
+            **tasks.sets(e.task, e.truth[e.tune], scores[e.tune]),
         }
 
     def _against_probe(self, scores: "np.ndarray", fitted: "Fitted") -> list[dict[str, Any]]:
         """The guard that is always there: the frozen source under a last layer alone, on the same test cases."""
         import numpy as np
 
-        from medtl.evaluation.comparison import compare
+        from medtl.evaluation import tasks
         from medtl.training.cross_validation import keeps_trunk
         from medtl.training.inference import head_scores
 
@@ -387,16 +385,16 @@ class _Story:
         if probe is None or probe.features is None:
             return []
         self.seen_by_frozen = probe.features
-        if len(np.unique(e.labels[e.test])) < 2:
+        one_kind = e.task != "multi-label" and len(np.unique(e.labels[e.test])) < 2
+        if one_kind or not self.evaluation.estimates:
             return []
         what = "starting from nothing" if self.forgets_source else "this strategy" if frozen else "adapting the network"
         return [
-            compare(
-                e.labels[e.test],
+            tasks.compare(
+                cohort,
+                e.truth[e.test],
                 scores[e.test],
-                head_scores(probe.network.head, probe.features[e.test]),
-                cohort.classes,
-                cohort.positive,
+                head_scores(probe.network.head, probe.features[e.test], e.task),
                 self.patients[e.test] if self.patients is not None else None,
                 name="linear-probe",
                 seed=self.recipe.seed,
@@ -488,7 +486,8 @@ class _Story:
         from medtl.transferability import seen, statistics
 
         e = self.examples
-        tasks = np.array([task_of(self.cohort.classes[label]) for label in e.labels[e.train]])
+        of = self.cohort.classes if e.task == "single-label" else ("",) * e.classes  # several findings are one kind
+        tasks = np.array([task_of(of[label]) for label in e.labels[e.train]])
         kinds = [statistics.learn(self.features[e.train[tasks == task]]) for task in np.unique(tasks)]
         statistics.save(result, [kind for kind in kinds if kind is not None])
         # What it tuned on counts as known, and so does what its source was trained on.
@@ -496,16 +495,20 @@ class _Story:
         seen.save(result, np.unique(np.concatenate([own, self._source_has_seen()]), axis=0))
 
     def _rows(self) -> list[results.PredictionRow]:
-        from medtl.evaluation import thresholds
+        from medtl.evaluation import tasks
 
         e, classes = self.examples, self.cohort.classes
-        called = thresholds.calls(self.scores, self.evaluation.threshold, classes, self.cohort.positive)
+        called = tasks.calls(self.evaluation, self.scores, self.cohort)
         rows = []
         for part, indices in (("tune", e.tune), ("test", e.test)):
             for i in indices:
                 case = self.cohort.cases[i]
                 scores = dict(zip(classes, map(float, self.scores[i]), strict=True))
-                rows.append(results.PredictionRow(case.id, case.patient, part, case.label, classes[called[i]], scores))
+                several = e.task == "multi-label"
+                label = results.joined(labels_of(case)) if several else case.label
+                said = {name: case.labels[name] for name in classes if several and name in case.labels}
+                predicted = results.joined(called[i])
+                rows.append(results.PredictionRow(case.id, case.patient, part, label, predicted, scores, said))
         return rows
 
     def _parts(self) -> dict[str, dict[str, int | None]]:
@@ -588,7 +591,7 @@ class _Story:
     def _tell(self, other: Path) -> None:
         import numpy as np
 
-        from medtl.evaluation.comparison import compare
+        from medtl.evaluation import tasks
 
         theirs = {row.case: row for row in results.predictions(other) if row.part == "test"}
         e, cohort = self.examples, self.cohort
@@ -598,10 +601,9 @@ class _Story:
             return
         mine = self.scores[e.test]
         them = np.array([[row.scores[name] for name in cohort.classes] for row in rows if row is not None])
-        them = them / them.sum(axis=1, keepdims=True)
         patients = self.patients[e.test] if self.patients is not None else None
-        said = compare(
-            e.labels[e.test], them, mine, cohort.classes, cohort.positive, patients,
+        said = tasks.compare(
+            cohort, e.truth[e.test], them, mine, patients,
             name="from-scratch", run=self.recipe.run, seed=self.recipe.seed,
         )  # fmt: skip
         write_whole(other / store.RESULT / results.CONTROL, json.dumps(said, ensure_ascii=False))
@@ -643,7 +645,7 @@ _NEEDED = (
     "medtl.cohorts.library",
     "medtl.evaluation.comparison",
     "medtl.evaluation.conformal",
-    "medtl.evaluation.evaluation",
+    "medtl.evaluation.tasks",
     "medtl.evaluation.paired",
     "medtl.explanation.neighbours",
     "medtl.further",

@@ -78,8 +78,6 @@ def headline(cohort: Cohort) -> None:
 
 
 def _why_not(cohort: Cohort) -> str:
-    if cohort.task == "multi-label":
-        return "Choose first which finding is to be learned, below under “This cohort”."
     blocks = len(cohort.blocks)
     return f"Resolve {words.count(blocks, 'finding')} below first." if blocks else ""
 

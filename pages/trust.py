@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.ui import frame, report, selection, shelf, show, worth
+from medtl.runs.results import Result
+from pages.ui import frame, report, selection, several, shelf, show, worth
 from pages.ui.escape import md
 
 
@@ -33,6 +34,18 @@ def verdict(chosen: selection.Selection) -> None:
     run = str(chosen.run)
     result = shelf.result(run)
     report.headline(result)
+    if result.findings:
+        several.overview(result)
+        worth.panel(result, run)
+        report.others(result, run)
+        several.alone(result, chosen.cohort, run, several.pick(result))
+    else:
+        one_label(result, chosen, run)
+    report.receipt(result, chosen.cohort)
+    report.downloads(run)
+
+
+def one_label(result: Result, chosen: selection.Selection, run: str) -> None:
     report.numbers(result)
     worth.cross_validated(result.cross_validated)
     worth.panel(result, run)
@@ -50,8 +63,6 @@ def verdict(chosen: selection.Selection) -> None:
         report.scores(result, chosen.cohort, run)
     with right:
         worth.learning_curve(result.learning_curve)
-    report.receipt(result, chosen.cohort)
-    report.downloads(run)
 
 
 frame.draw(page)

@@ -211,6 +211,53 @@ def write_pictures(folder: Path, per_class: int = 30, side: int = 64, seed: int 
     return folder
 
 
+def write_several(folder: Path, task: str, n: int = 90, side: int = 48, seed: int = 0) -> Path:
+    """Pictures of dark noise and, beside them, labels.csv. "multi-label": a disc, a bar, and a rare dot, each there by
+    itself; some discs uncertain, some bars not stated. "ordinal": grades 0 to 3, the brighter the higher. One picture a
+    patient."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side]
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["file,patient,disc,bar,dot" if task == "multi-label" else "file,patient,grade"]
+    for i in range(n):
+        pixels = rng.integers(20, 80, (side, side))
+        y, x, z = rng.integers(side // 4, 3 * side // 4, 3)  # elsewhere in each, or they would be taken for copies
+        if task == "multi-label":
+            disc, bar, dot = i % 2, (i // 2) % 2, int(i % 15 == 0)
+            pixels[(rows - y) ** 2 + (columns - x) ** 2 < (side // 4) ** 2] += 90 * disc
+            pixels[z : z + side // 5] += 80 * bar
+            pixels[2:4, 2:4] += 80 * dot
+            said = (-1 if i % 9 == 4 else disc, "" if i % 11 == 5 else bar, dot)
+        else:
+            said = (i % 4,)
+            pixels[(rows - y) ** 2 + (columns - x) ** 2 < (side // 3) ** 2] += 55 * (i % 4)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"image{i:03}.png")
+        lines.append(f"image{i:03}.png,p{i:03},{','.join(map(str, said))}")
+    (folder / "labels.csv").write_text("\n".join(lines))
+    return folder
+
+
+def add_several(ws: Workspace, folder: Path, task: str, **options: Any) -> Cohort:
+    write_several(folder, task, **options)
+    return cohorts.add(ws, folder, name=f"Tiny {task}", labels=folder / "labels.csv")
+
+
+def several_examples(task: str, spec: InputSpec = PICTURES, n: int = 96, seed: int = 0) -> Examples:
+    """As `easy_examples`, with grades 0 to 2 or three findings for labels: the first two easy to see, with uncertain
+    ones of every policy's kind, the third present in none of the training cases."""
+    easy = easy_examples(spec, n, 4 if task == "multi-label" else 3, seed)
+    if task == "ordinal":
+        return dataclasses.replace(easy, task="ordinal")
+    rng = np.random.default_rng(seed)
+    targets = np.stack([easy.labels % 2, easy.labels // 2, np.zeros(n, np.int64)], axis=1).astype(np.int8)
+    targets[rng.permutation(n)[: n // 8], 0] = -1
+    targets[rng.permutation(n)[: n // 8], 1] = -2
+    return dataclasses.replace(
+        easy, task="multi-label", labels=np.zeros(n, np.int64), classes=3, targets=targets,
+        policies=("ignore",) * 3, tasks=None,
+    )  # fmt: skip
+
+
 def add_cohort(ws: Workspace, folder: Path, **options: Any) -> Cohort:
     write_pictures(folder, options.pop("per_class", 30), seed=options.pop("seed_of_pictures", 0))
     return cohorts.add(ws, folder, name="Tiny discs", patient_pattern=r"p\d+", positive="malignant", **options)

@@ -54,3 +54,34 @@ def practice(tmp_path_factory: pytest.TempPathFactory) -> Practice:
     code = builders.work(ws.run(run))
     assert code == 0, (ws.run(run) / "log.txt").read_text()
     return Practice(ws, cohort, source, run)
+
+
+@dataclass(frozen=True)
+class Office:
+    """Another such workspace, for what is not one label a case. `runs`: a probe by task, and "tuned", a short
+    fine-tuning of several findings."""
+
+    ws: Workspace
+    cohorts: dict[str, Cohort]
+    source: str
+    runs: dict[str, Path]
+
+
+@pytest.fixture(scope="session")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    from medtl.start import start
+    from tests import builders
+
+    place = tmp_path_factory.mktemp("office")
+    ws = Workspace(place / "home").ensure()
+    source = builders.add_source(ws, place / "source")
+    cohorts = {task: builders.add_several(ws, place / task, task) for task in ("multi-label", "ordinal")}
+    ids = {task: start(ws, cohort.id, source, "linear-probe", launch=False) for task, cohort in cohorts.items()}
+    ids["tuned"] = start(
+        ws, cohorts["multi-label"].id, source, "fine-tune", settings={"epochs": 1, "class_weights": "balanced"},
+        uncertain={"disc": "multi-class"}, weigh_tasks=True, launch=False,
+    )  # fmt: skip
+    runs = {name: ws.run(id) for name, id in ids.items()}
+    for folder in runs.values():
+        assert builders.work(folder, 400) == 0, (folder / "log.txt").read_text()
+    return Office(ws, cohorts, source, runs)

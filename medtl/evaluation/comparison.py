@@ -98,6 +98,11 @@ def against(
     return Comparison(run, name, auroc, gap, verdict(gap), _says(name, gap, f"{everyone} {resampling.unit}s", worth))
 
 
+def told(run: str | None, name: str, auroc: Estimate, gap: Estimate, units: str, worth: Worth = SOURCE) -> Comparison:
+    """What a difference worked out elsewhere means; `units` as "40 patients"."""
+    return Comparison(run, name, auroc, gap, verdict(gap), _says(name, gap, units, worth))
+
+
 def paired(
     y: Ints, scores_a: Floats, scores_b: Floats, classes: Sequence[str], positive: str | None, resampling: Resampling
 ) -> tuple[Estimate, Estimate]:

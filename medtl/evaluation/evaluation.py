@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.evaluation import comparison, curves, sentences, thresholds
+from medtl.evaluation import comparison, curves, grades, sentences, thresholds
 from medtl.evaluation.comparison import Comparison
 from medtl.evaluation.estimates import check, measure
 from medtl.evaluation.resampling import Floats, Ints, resample
-from medtl.vocabulary import Estimate, Threshold, to_dict
+from medtl.vocabulary import Estimate, Task, Threshold, to_dict
 
 
 @dataclass(frozen=True)
@@ -57,21 +57,30 @@ def evaluate(
     control_name: str = "thumbnails",
     seed: int = 0,
     draws: int = 2000,
+    task: Task = "single-label",
 ) -> Evaluation:
     """Choose the threshold on the tune part, then score the test part once.
 
     y (n,) class indices; scores (n, k), rows sum to 1; patients (n,) or None. One set of draws of patients serves every
-    number, the curves and the comparison.
+    number, the curves and the comparison. "ordinal": the classes are grades in order, and accuracy, which does not ask
+    how far off a wrong grade is, gives way to the numbers of `grades.NAMES`.
     """
     classes = tuple(classes)
     y_tune, scores_tune = check(y_tune, scores_tune, classes)
     y, scores = check(y_test, scores_test, classes)
-    threshold = thresholds.choose(y_tune, scores_tune, classes, positive)
+    threshold = thresholds.choose(y_tune, scores_tune, classes, positive, task)
     calls = thresholds.calls(scores, threshold, classes, positive)
     at = thresholds.positive_index(classes, positive) if len(classes) == 2 else None
     resampling = resample(y, patients_test, at, seed, draws)
     measured = measure(y, scores, calls, classes, positive, resampling)
     control, notes = None, measured.notes
+    found, sentence = measured.estimates, sentences.headline(measured, classes, positive)
+    if task == "ordinal" and len(y):
+        graded = grades.estimates(y, calls, classes, resampling)
+        found = (*graded, *(one for one in found if one.name != "accuracy"))
+        sentence = grades.sentence(graded, y, calls)
+        if not any(one.name == "kappa_quadratic" for one in graded):
+            notes += ("The quadratic kappa cannot be given with an interval: the draws all agree, or hold one grade.",)
     if control_scores_test is not None:
         if len(np.unique(y)) > 1:
             control = comparison.against(y, scores, control_scores_test, classes, positive, resampling, control_name)
@@ -79,11 +88,11 @@ def evaluate(
             notes += ("No comparison with the control: the test part needs cases of two classes for it.",)
     return Evaluation(
         classes=classes,
-        estimates=measured.estimates,
+        estimates=found,
         threshold=threshold,
         control=control,
         confusion=tuple(tuple(int(count) for count in row) for row in measured.confusion),
-        sentence=sentences.headline(measured, classes, positive),
+        sentence=sentence,
         small_test=sentences.small_test(measured, classes, positive),
         notes=notes,
         curves={"roc": curves.roc_with(y, scores, classes, positive, resampling)},

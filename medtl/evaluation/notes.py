@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from medtl.evaluation.values import Table
+from medtl.evaluation.values import Table, spoken
 
 CALIBRATION_CASES = 100  # of the rarer class; below, slope and intercept are shown but not judged
 FAILED_DRAWS = 0.05  # more draws than this without a value are said
@@ -13,9 +13,9 @@ FAILED_DRAWS = 0.05  # more draws than this without a value are said
 def notes(table: Table, missing: Collection[str], failed: float) -> tuple[str, ...]:
     """`missing` are the names without an estimate, `failed` the share of draws that held one class only."""
     absent = [name for name, row in zip(table.classes, table.confusion, strict=True) if not row.sum()]
-    said = [f"No {name} case in the test part." for name in absent]
+    said = [f"No {spoken(name)} case in the test part." for name in absent]
     if table.k > 2 and 0 < len(absent) < table.k - 1:
-        said.append(f"The averages leave out {', '.join(absent)}.")
+        said.append(f"The averages leave out {', '.join(map(spoken, absent))}.")
     if "auroc" in missing:
         said.append("AUROC and AUPRC cannot be computed: the test part holds cases of one class only.")
     said += _of_calls(table, absent, missing)

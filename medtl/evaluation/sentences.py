@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from medtl.evaluation.estimates import Measured
 from medtl.evaluation.thresholds import positive_index
+from medtl.evaluation.values import spoken
 from medtl.vocabulary import Estimate
 
 SMALL = 20  # cases of the smaller class; fewer say little whatever the result
@@ -29,7 +30,7 @@ def small_test(measured: Measured, classes: Sequence[str], positive: str | None)
     if not sizes.sum():
         return None
     rarest = int(sizes.argmin())
-    name, size = classes[rarest], int(sizes[rarest])
+    name, size = spoken(classes[rarest]), int(sizes[rarest])
     if size == 0:
         return f"No {name} case in the test part: nothing can be said of {name}."
     if size < SMALL:
@@ -90,7 +91,7 @@ def _what_could_be(measured: Measured, classes: Sequence[str], positive: str | N
 
 
 def _wide(measured: Measured, sizes: Sequence[int], classes: Sequence[str]) -> str | None:
-    counts = [f"{size} {name}" for size, name in zip(sizes, classes, strict=True)]
+    counts = [f"{size} {spoken(name)}" for size, name in zip(sizes, classes, strict=True)]
     for one in measured.estimates:
         if one.name in HEADLINES and one.high - one.low > WIDE:
             could = f"{one.low:.2f} to {one.high:.2f}" if one.name == "auroc" else span(one)

@@ -4,18 +4,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from medtl.evaluation import grades
 from medtl.evaluation.resampling import Floats, Ints
-from medtl.vocabulary import Threshold
+from medtl.vocabulary import Task, Threshold
 
 HIGHEST = "The class with the highest score."
 
 
-def choose(y: Ints, scores: Floats, classes: Sequence[str], positive: str | None) -> Threshold:
+def choose(
+    y: Ints, scores: Floats, classes: Sequence[str], positive: str | None, task: Task = "single-label"
+) -> Threshold:
     """Youden's choice: the threshold with the largest sensitivity + specificity on the tune part.
 
     Halfway between two neighbouring scores; of several that are equally good, the one that finds more of the ill,
-    as a miss weighs more than a false alarm. With more than two classes there is none.
+    as a miss weighs more than a false alarm. With more than two classes there is none: the highest score decides, of
+    grades the one in the middle.
     """
+    if len(classes) > 2 and task == "ordinal":
+        return Threshold(None, "tune", grades.MIDDLE, middle=True)
     if len(classes) > 2:
         return Threshold(None, "tune", HIGHEST)
     at = positive_index(classes, positive)
@@ -45,6 +51,8 @@ def choose(y: Ints, scores: Floats, classes: Sequence[str], positive: str | None
 def calls(scores: Floats, threshold: Threshold, classes: Sequence[str], positive: str | None) -> Ints:
     """The index of the class each case is called, (n,)."""
     scores = np.asarray(scores, float)
+    if threshold.middle:
+        return grades.middle(scores)
     if threshold.value is None or len(classes) > 2:
         return np.asarray(np.argmax(scores, axis=1), int)
     at = positive_index(classes, positive)

@@ -104,6 +104,11 @@ class Table:
         return values
 
 
+def spoken(name: str) -> str:
+    """A class in a sentence; a number, as of a grade, in quotes, so that "4 '2' cases" is not read as 42."""
+    return f"'{name}'" if name[:1].isdigit() else name
+
+
 def _mean(values: list[Floats]) -> Floats:
     """Mean over those that have a value, weighting by weighting; NaN where none has."""
     table = np.stack(values)

@@ -2,7 +2,7 @@
 
 from medtl.vocabulary import Estimate
 
-PERCENT = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "balanced_accuracy")
+PERCENT = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "balanced_accuracy", "exact_agreement", "within_one")
 
 TITLES = {
     "sensitivity": "Sensitivity",
@@ -16,6 +16,10 @@ TITLES = {
     "calibration_intercept": "Calibration intercept",
     "balanced_accuracy": "Balanced accuracy",
     "accuracy": "Accuracy",
+    "kappa_quadratic": "Quadratic kappa",
+    "mean_grade_error": "Mean grade error",
+    "exact_agreement": "Same grade",
+    "within_one": "Same or next grade",
 }
 
 HELP = {
@@ -30,6 +34,11 @@ HELP = {
     "calibration_intercept": "Above 0: the scores are too low on average. Below 0: too high.",
     "balanced_accuracy": "Mean of the share found in each class, so that a rare class counts as much as a common one.",
     "accuracy": "Share of all cases named correctly. Misleads when one class is much more common.",
+    "kappa_quadratic": "Agreement with the reference beyond chance; a grade two off weighs four times one next to it. "
+    "0 is chance, 1 is the same everywhere.",
+    "mean_grade_error": "How many grades off, on average.",
+    "exact_agreement": "Share of cases that were given the grade of the reference.",
+    "within_one": "Share of cases that were given the grade of the reference or the one next to it.",
 }
 
 
@@ -43,12 +52,12 @@ def title(name: str) -> str:
 
 def value(estimate: Estimate) -> str:
     """ "90 %" for shares, "0.91" for the rest."""
-    return f"{100 * estimate.value:.0f} %" if estimate.name in PERCENT else f"{estimate.value:.2f}"
+    return f"{100 * estimate.value:.0f} %" if estimate.name.split("[")[0] in PERCENT else f"{estimate.value:.2f}"
 
 
 def interval(estimate: Estimate) -> str:
     """ "62–98 %" or "0.86–0.95"."""
-    if estimate.name in PERCENT:
+    if estimate.name.split("[")[0] in PERCENT:
         return f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f} %"
     low, high = f"{estimate.low:.2f}", f"{estimate.high:.2f}"
     return f"{low} to {high}" if estimate.low < 0 else f"{low}–{high}"

@@ -1,5 +1,7 @@
 """Grad-CAM through pytorch-grad-cam, with its empty answers named instead of drawn."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,14 +15,16 @@ GRID = 56  # side of the map handed on; the network's own grid is 7 or 14 cells 
 FLAT = 1e-3
 
 
-def explain(network: Network, x: Tensor, k: int, label: str) -> HeatMap:
-    """Where the network looked for class `k` in one input (1, C, S, S), already normalised.
+def explain(
+    network: Network, x: Tensor, k: int, label: str, evidence: Callable[[Tensor], Tensor] | None = None
+) -> HeatMap:
+    """Where the network looked for class `k` in one input (1, C, S, S), already normalised. `evidence` makes of its
+    outputs (O,) what speaks for the class; where none is given it is output `k`.
 
     Selvaraju et al. 2017, arXiv:1610.02391 eq. 1 and 2, at the network's last map. Values run from 0 to 1 within this
     image; `state` is "flat" when no region speaks for the class and "invalid" when the numbers are not finite.
     """
     from pytorch_grad_cam import GradCAM
-    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     if network.map_layer is None:
         raise BadInput("This network has no picture-like layer.", "A map can be made for image networks only.")
@@ -29,7 +33,7 @@ def explain(network: Network, x: Tensor, k: int, label: str) -> HeatMap:
     layer = network.stages[-1].name
     with GradCAM(network, [network.map_layer], reshape_transform=network.map_reshape) as cam:
         raw = _Raw(cam)
-        cam(x, [ClassifierOutputTarget(k)])
+        cam(x, [evidence or (lambda outputs: outputs[k])])
         values = raw.values
     return to_heat_map(values, label, layer)
 

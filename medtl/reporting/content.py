@@ -124,6 +124,11 @@ def read(ws: Workspace, run: str) -> Facts:
     """Raises NotReady without a result or without the cohort: a report of half the facts would look like a whole."""
     folder = store.folder(ws, run)
     result = results.load(folder)
+    if result.findings:
+        raise NotReady(
+            "Papers are written for runs of one label an image so far; this run answers several findings.",
+            "Its numbers are on the Trust page and in `show RUN`, its scores in the table of the run.",
+        )
     recipe = result.recipe
     try:
         cohort = cohorts.load(ws, recipe.cohort)

@@ -80,6 +80,11 @@ def onnx(ws: Workspace, run: str, out: Path) -> SelfTest:
     if not can_write():
         raise NotReady("Writing ONNX needs the package onnx.", "Run `pip install onnx`, then export again.")
     facts = content.read(ws, run)
+    if facts.model.task != "single-label":
+        raise NotReady(
+            "A model is written as ONNX for classes that exclude each other so far; this run knows grades in order.",
+            f"Hand it on as a source: `export {run} --as-source FOLDER`.",
+        )
     said = about(facts)
     with tempfile.TemporaryDirectory(dir=ws.ensure().spool) as folder:
         place = Path(folder)

@@ -70,6 +70,7 @@ def repeat(
     more: dict[str, Any] = {name: value for name in MORE if (value := getattr(recipe, name))}
     run = start.start(
         ws, recipe.cohort, recipe.source, recipe.strategy, settings=recipe.settings, seed=recipe.seed,
+        uncertain=recipe.uncertain, weigh_tasks=recipe.weigh_tasks,
         device=device or recipe.device, title=title or recipe.title, launch=launch, **more,
     )  # fmt: skip
     return run, _differences(recipe)

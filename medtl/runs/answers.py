@@ -22,8 +22,11 @@ class Answers:
     cases: tuple[str, ...]
     y: NDArray[np.int_]  # (n,) index of the label
     called: NDArray[np.int_]  # (n,) index of the class it was called, at the run's own frozen threshold
-    scores: NDArray[np.float64]  # (n, k), rows sum to 1
+    scores: NDArray[np.float64]  # (n, k), rows sum to 1, except of several findings
     patients: NDArray[np.object_] | None  # (n,)
+    said: NDArray[np.int8] | None = (
+        None  # (n, k) of several findings: 1, 0, below 0 not sure; `y`, `called` tell nothing
+    )
 
     def of(self, cases: Sequence[str]) -> "Answers":
         """The same for these cases, in this order; each must be among them."""
@@ -32,7 +35,7 @@ class Answers:
         patients = self.patients[rows] if self.patients is not None else None
         return replace(
             self, cases=tuple(cases), y=self.y[rows], called=self.called[rows], scores=self.scores[rows],
-            patients=patients,
+            patients=patients, said=self.said[rows] if self.said is not None else None,
         )  # fmt: skip
 
 
@@ -45,11 +48,13 @@ def answers(folder: Path, part: str) -> Answers:
     index = {name: i for i, name in enumerate(classes)}
     scores = np.array([[row.scores[name] for name in classes] for row in rows])
     patients = [row.patient for row in rows]
+    several = any(row.said for row in rows)
     return Answers(
         classes=classes,
         cases=tuple(row.case for row in rows),
-        y=np.array([index[row.label] for row in rows]),
-        called=np.array([index[row.predicted] for row in rows]),
-        scores=scores / scores.sum(axis=1, keepdims=True),
+        y=np.array([0 if several else index[row.label] for row in rows]),
+        called=np.array([0 if several else index[row.predicted] for row in rows]),
+        scores=scores if several else scores / scores.sum(axis=1, keepdims=True),
         patients=np.array(patients, dtype=object) if any(who is not None for who in patients) else None,
+        said=np.array([[row.said.get(name, -2) for name in classes] for row in rows], np.int8) if several else None,
     )

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ LEARNING_CURVE = "learning_curve.json"
 PREDICTIONS = "predictions.csv"
 COLUMNS = ("case", "patient", "part", "label", "predicted")
 SCORE = "score_"
+LABEL = "label_"  # columns of what was said of each of several findings
+NONE = "no finding"
 # A spreadsheet takes a cell that begins so for a formula; such a cell (and one that begins with ') gets a ' in front.
 RISKY = ("=", "+", "-", "@", "\t", "\r", "'")
 
@@ -50,7 +52,8 @@ class Result:
     `caveats` are sentences to be read before any number: stopped early, patients unknown, no better than guessing.
     `guards` are all it is measured against, `control` among them: thumbnails, frozen probe, from scratch once there.
     `stopped` says why training ended early. `cross_validated` and `learning_curve` come some seconds after the result,
-    where they come at all.
+    where they come at all. `findings` is filled where several are learned: finding -> what was written of it
+    (`medtl.runs.findings` reads it).
     """
 
     folder: Path
@@ -72,6 +75,8 @@ class Result:
     stopped: str = ""
     cross_validated: "CrossValidated | None" = None
     learning_curve: "LearningCurve | None" = None
+    findings: Mapping[str, Any] = field(default_factory=dict)
+    positive: str | None = None  # set where the result is about one of several findings
 
     @property
     def weights(self) -> Path:
@@ -124,7 +129,9 @@ class LearningCurve:
 
 @dataclass(frozen=True)
 class PredictionRow:
-    """One line of predictions.csv. `scores` maps class to score in the order of the columns (sum 1)."""
+    """One line of predictions.csv. `scores` maps class to score in the order of the columns (sum 1, except of several
+    findings). With several findings `label` and `predicted` are those present and called, `joined`; `said` maps finding
+    to 1, 0 or -1 (uncertain), what nobody stated is left out."""
 
     case: str
     patient: str | None
@@ -132,6 +139,12 @@ class PredictionRow:
     label: str
     predicted: str
     scores: Mapping[str, float]
+    said: Mapping[str, int] = field(default_factory=dict)
+
+
+def joined(findings: Iterable[str]) -> str:
+    """Several findings of a case in one cell, as tables bring them in."""
+    return "|".join(findings) or NONE
 
 
 def load(folder: Path) -> Result:
@@ -145,8 +158,8 @@ def load(folder: Path) -> Result:
         recipe=store.recipe(folder),
         estimates=tuple(store.known(Estimate, one, "result") for one in content.get("estimates", ())),
         threshold=store.known(Threshold, threshold, "result") if threshold else None,
-        control=_control(content.get("control")),
-        confusion=_confusion(confusion) if confusion else None,
+        control=control_of(content.get("control")),
+        confusion=confusion_of(confusion) if confusion else None,
         sentence=content.get("sentence") or "",
         small_test=content.get("small_test"),
         caveats=tuple(content.get("caveats") or ()),
@@ -156,10 +169,11 @@ def load(folder: Path) -> Result:
         device=content.get("device") or "",
         parts=content.get("parts") or {},
         curves=curves,
-        guards=tuple(guard for one in content.get("guards") or () if (guard := _control(one))),
+        guards=tuple(guard for one in content.get("guards") or () if (guard := control_of(one))),
         stopped=content.get("stopped") or "",
         cross_validated=_cross_validated(content.get("cross_validated")),
         learning_curve=_learning_curve(content.get("learning_curve")),
+        findings=content.get("findings") or {},
     )
 
 
@@ -229,12 +243,15 @@ def predictions(folder: Path) -> tuple[PredictionRow, ...]:
 
 def write_predictions(path: Path, classes: Sequence[str], rows: Iterable[PredictionRow]) -> None:
     """Write `rows` so that `predictions` reads the same back and a spreadsheet never runs a cell as a formula."""
+    rows = list(rows)
+    findings = list(classes) if any(row.said for row in rows) else []
     with path.open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
-        out.writerow([*COLUMNS, *(f"{SCORE}{name}" for name in classes)])
+        out.writerow([*COLUMNS, *(f"{SCORE}{name}" for name in classes), *(f"{LABEL}{name}" for name in findings)])
         for row in rows:
             words = (row.case, row.patient or "", row.part, row.label, row.predicted)
-            out.writerow([*map(_safe, words), *(f"{row.scores[name]:.6g}" for name in classes)])
+            said = (str(row.said.get(name, "")) for name in findings)
+            out.writerow([*map(_safe, words), *(f"{row.scores[name]:.6g}" for name in classes), *said])
 
 
 def _content(folder: Path) -> dict[str, Any]:
@@ -279,7 +296,7 @@ def _learning_curve(content: Mapping[str, Any] | None) -> LearningCurve | None:
     )
 
 
-def _control(content: Mapping[str, Any] | None) -> Control | None:
+def control_of(content: Mapping[str, Any] | None) -> Control | None:
     if not content:
         return None
     numbers = {
@@ -289,7 +306,7 @@ def _control(content: Mapping[str, Any] | None) -> Control | None:
     return store.known(Control, {"run": None, "says": "", "verdict": "", **content, **numbers}, "control")
 
 
-def _confusion(content: Mapping[str, Any]) -> Confusion:
+def confusion_of(content: Mapping[str, Any]) -> Confusion:
     return Confusion(tuple(content["classes"]), tuple(tuple(row) for row in content["counts"]))
 
 
@@ -297,10 +314,11 @@ def _row(line: Mapping[str, str]) -> PredictionRow:
     try:
         words = {name: _unsafe(line[name]) for name in COLUMNS}
         scores = {name.removeprefix(SCORE): float(text) for name, text in line.items() if name.startswith(SCORE)}
+        said = {name.removeprefix(LABEL): int(text) for name, text in line.items() if name.startswith(LABEL) and text}
     except (KeyError, TypeError, ValueError) as error:
         raise MedtlError("The predictions of this run are damaged.", "Delete the run and start it again.") from error
     return PredictionRow(
-        words["case"], words["patient"] or None, words["part"], words["label"], words["predicted"], scores
+        words["case"], words["patient"] or None, words["part"], words["label"], words["predicted"], scores, said
     )
 
 

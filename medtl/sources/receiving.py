@@ -74,6 +74,7 @@ def folder(place: Path) -> Shared:
         figures=tuple(lists["figures"]),
         better_for=tuple(lists["better_for"]),
         hidden=said["hidden"],
+        task=said["task"],
         graph=str(place / cards.GRAPHS[builder]) if builder in cards.GRAPHS else "",
         needs=optional.needs(builder),
     )

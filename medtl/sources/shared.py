@@ -15,14 +15,14 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from medtl.errors import BadInput, NotFound
 from medtl.sources import cards, limits, optional
 from medtl.sources.builders import BUILDERS
-from medtl.vocabulary import InputSpec, Outline
+from medtl.vocabulary import InputSpec, Outline, Task
 
 if TYPE_CHECKING:
     from medtl.sources.network import Network
@@ -87,6 +87,7 @@ class Checked:
     builder: str
     sha256: str
     hidden: int
+    task: Task
     input: InputSpec
     outline: Outline
     notes: tuple[str, ...]
@@ -116,6 +117,7 @@ def checked(folder: Path) -> Checked:
         builder=builder,
         sha256=str(sha256),
         hidden=_whole(card, "hidden", 0, limits.FEATURES, 0),
+        task=_task(card),
         input=spec,
         outline=outline,
         notes=tuple(notes),
@@ -232,6 +234,13 @@ def _said(value: Any, name: str) -> str:
 def _plain(text: str) -> str:
     """Without characters that cannot be seen: they could turn a sentence round on the screen."""
     return "".join(c for c in text.replace("\n", " ") if c.isprintable())
+
+
+def _task(card: dict[str, Any]) -> Task:
+    said = card.get("task", "single-label")
+    if said not in get_args(Task):
+        raise _wrong("task", f"one of {', '.join(get_args(Task))}")
+    return said
 
 
 def _wrong(name: str, should: str) -> BadInput:

@@ -13,6 +13,8 @@ from medtl.sources.weights import HEAD, file_sha256, read_safetensors
 from medtl.vocabulary import Card, Cohort, Estimate, NewHead, Plan, Recipe, Source
 from medtl.workspace import whole_folder
 
+FIGURES = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy", "kappa_quadratic": "quadratic kappa"}
+
 
 class Judged(Protocol):
     @property
@@ -41,15 +43,18 @@ def source_of(recipe: Recipe, cohort: Cohort, start: Source, plan: Plan, judged:
         licence=f"Yours, as far as your data allow; started from weights under: {start.licence}",
         attribution=start.attribution,
         sha256=file_sha256(result / cards.WEIGHTS),
-        figures=tuple(_figure(e) for e in judged.estimates if e.name in ("auroc", "balanced_accuracy")),
+        figures=tuple(_figure(e) for e in judged.estimates if e.name in FIGURES),
         graph=start.graph,  # `cards.write` puts the file beside the card
         needs=start.needs,
+        task=cohort.task,
         hidden=max((step.hidden for step in plan if isinstance(step, NewHead)), default=0),
     )
 
 
 def recipe_in_words(recipe: Recipe) -> str:
     settings = " ".join(f"--set {key}='{value}'" for key, value in recipe.settings.items())
+    settings += "".join(f" --uncertain '{finding}={policy}'" for finding, policy in recipe.uncertain.items())
+    settings += " --weigh-findings" if recipe.weigh_tasks else ""
     aids = f" --unlabelled {recipe.unlabelled}" if recipe.unlabelled else ""
     aids += f" --teacher {recipe.teacher}" if recipe.teacher else ""
     return (
@@ -110,5 +115,6 @@ def _recipe(run_folder: Path) -> str:
 
 
 def _figure(e: Estimate) -> str:
-    name = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy"}[e.name]
-    return f"{name} {e.value:.3f} ({e.low:.3f} to {e.high:.3f}; n = {e.n}; {e.how}) on the internal test part"
+    return (
+        f"{FIGURES[e.name]} {e.value:.3f} ({e.low:.3f} to {e.high:.3f}; n = {e.n}; {e.how}) on the internal test part"
+    )

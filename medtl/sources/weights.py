@@ -127,8 +127,11 @@ def head_of(source: Source, weights_folder: Path) -> tuple[np.ndarray, np.ndarra
     """Weight (K, D) and bias (K,), float32, of the source's own linear head on the features we pool; else None.
 
     None where its head is not one linear layer on these features, or where its file is not on this computer: nothing
-    is fetched. Raises MedtlError when the file is there and damaged.
+    is fetched. None, too, for findings and grades, whose outputs are no scores of classes that exclude each other.
+    Raises MedtlError when the file is there and damaged.
     """
+    if source.task != "single-label":
+        return None
     state = _head_state(source, weights_folder)
     theirs = BUILDERS[source.builder].head if source.builder in BUILDERS else ""
     # MedTL's own files say "head."; Swin's last layer at torchvision is called the same, and is the same.

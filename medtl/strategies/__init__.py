@@ -33,6 +33,7 @@ from medtl.strategies.small_head import SmallHead
 from medtl.strategies.strategy import Setting, Strategy, settings_of
 from medtl.strategies.strategy import make as _make
 from medtl.strategies.suiting import suited
+from medtl.strategies.tasks import weighing, why_not
 from medtl.strategies.wise_ft import WiseFt
 from medtl.vocabulary import Cohort, Outline, Plan, StageOutline, Train, What
 
@@ -122,4 +123,6 @@ __all__ = [
     "settings_of",
     "suited",
     "values",
+    "weighing",
+    "why_not",
 ]

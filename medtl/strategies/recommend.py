@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from medtl.errors import NotReady
 from medtl.strategies.suiting import MANY, fewest
+from medtl.strategies.tasks import why_not
 from medtl.vocabulary import Cohort, Source, task_of
 
 
@@ -41,7 +42,7 @@ def expected(cohort: Cohort, source: Source) -> tuple[str, ...]:
 
     few = fewest(cohort) < MANY
     order = ("full", "linear-probe", "last-stage") if few else ("full", "fine-tune", "linear-probe")
-    return tuple(id for id in order if make_for(id, cohort).why_not(source, cohort) is None) or ("linear-probe",)
+    return tuple(id for id in order if why_not(make_for(id, cohort), source, cohort) is None) or ("linear-probe",)
 
 
 def why(cohort: Cohort, id: str) -> str:

@@ -55,7 +55,12 @@ def suited(id: str, cohort: Cohort) -> Mapping[str, Any]:
 
 
 def _class_weights(cohort: Cohort) -> str | None:
-    """Balanced where the largest class has more than `UNEVEN` times the training cases of the smallest."""
+    """Balanced where the largest class has more than `UNEVEN` times the training cases of the smallest.
+
+    Several findings are as they are: each is rare for itself, and weights would raise all scores above prevalence.
+    """
+    if cohort.task == "multi-label":
+        return None
     train = set(cohort.split.train)
     counts = Counter(label for case in cohort.cases if case.id in train for label in labels_of(case))
     have = [counts[label] for label in cohort.classes if counts[label]]

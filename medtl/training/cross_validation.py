@@ -156,8 +156,9 @@ def _answer(engine: Engine, network: Network, plan: Plan) -> np.ndarray:
         return head_scores(
             fitted.network.head,
             Eye(fitted.network, engine.spec, engine.device, fitted.looks).features(engine.examples.inputs.take, test),
+            engine.examples.task,
         )
-    return head_scores(fitted.network.head, features[test])
+    return head_scores(fitted.network.head, features[test], engine.examples.task)
 
 
 def _read(file: Path | None, shape: tuple[int, int]) -> np.ndarray | None:

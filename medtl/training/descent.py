@@ -20,7 +20,8 @@ from medtl.training import trainable
 from medtl.training.checkpoint import Checkpoint, to_cpu
 from medtl.training.device import Device, seed_everything
 from medtl.training.examples import Examples, Fitted, Listener, OutOfTime, Stopped
-from medtl.training.objective import Judgement, OneLabel
+from medtl.training.judgement import Judgement
+from medtl.training.objective import objective
 from medtl.training.penalties import Penalties
 from medtl.training.views import Kept, Live, Shown, kept_bytes, room_for
 from medtl.vocabulary import InputSpec, Train
@@ -28,8 +29,11 @@ from medtl.vocabulary import InputSpec, Train
 # What a training step remembers besides network and optimiser.
 _KEPT = (
     "best", "best_epoch", "best_loss", "temperature", "latest_epoch", "latest_loss", "history", "chunk", "steps",
-    "mean", "mean_steps",
+    "mean", "mean_steps", "along",
 )  # fmt: skip
+
+
+ALONG = 1e-2  # learning rate of what the objective learns along: a few numbers near 0, of no source
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,13 @@ class Descent:
         seed_everything(setting.seed, number, -1)  # low-rank additions begin at random
         chosen = trainable.choose(network, set(self.rates), step.what, step.rank)
         groups = [{"params": ps, "lr": self.rates[name], "rate": self.rates[name], "of": name} for name, ps in chosen]
+        self.objective = objective(setting.examples, step, setting.seed)
+        if also := self.objective.parameters():
+            groups.append({"params": also, "lr": ALONG, "rate": ALONG, "of": "head", "weight_decay": 0.0})
         self.optimiser = torch.optim.AdamW(groups, weight_decay=step.weight_decay)
         self.scaler = torch.amp.GradScaler(enabled=self.device.autocast == torch.float16)
         self.live = Live(network, self.first, setting.examples, self.spec, self.device, step.augment)
         self.shown: Shown = self.live
-        self.objective = OneLabel(setting.examples, step)
         self.penalties = Penalties(step.penalties, network, source) if step.penalties else None
         self.history: list[dict[str, Any]] = []
         self.best_loss, self.best_epoch = math.inf, 0
@@ -109,6 +115,8 @@ class Descent:
         """Train; leaves the best state in the network. True when the network moved away from where it began."""
         began = time.monotonic()
         epoch = start = self._resume()
+        for note in self.objective.notes:
+            self.listener.note(note)
         try:
             self.shown = self._shown()
             if start == 1 and fitted.learned and self.judges:
@@ -246,6 +254,8 @@ class Descent:
             "tune_loss": judged.loss,
             "tune_auroc": judged.auroc,
         }
+        if math.isfinite(judged.kappa):
+            point["tune_kappa"] = judged.kappa
         self.history.append(point)
         self._save(epoch)
         self.listener.epoch(
@@ -267,10 +277,8 @@ class Descent:
 
     def _order(self, generator: torch.Generator) -> np.ndarray:
         train = self.examples.train
-        if self.step.balanced:
-            labels = self.examples.labels[train]
-            weights = 1.0 / np.bincount(labels, minlength=self.examples.classes)[labels]
-            picks = torch.multinomial(torch.from_numpy(weights), len(train), replacement=True, generator=generator)
+        if (draws := self.objective.draws) is not None:
+            picks = torch.multinomial(torch.from_numpy(draws), len(train), replacement=True, generator=generator)
         else:
             picks = torch.randperm(len(train), generator=generator)
         return np.asarray(train[picks.numpy()])
@@ -386,6 +394,17 @@ class Descent:
             for name, parameter in self.network.named_parameters():
                 if name in values:
                     parameter.copy_(values[name])
+
+    @property
+    def along(self) -> list[Tensor]:
+        """What the objective has learned along."""
+        return [value.detach().cpu() for value in self.objective.parameters()]
+
+    @along.setter
+    def along(self, values: list[Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, value in zip(self.objective.parameters(), values, strict=True):
+                parameter.copy_(value)
 
     def _state(self) -> dict[str, Tensor]:
         with self._averaged():

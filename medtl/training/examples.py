@@ -3,14 +3,16 @@
 Letters: N cases in the cohort, n cases in hand, S pixels a side, K classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from medtl.sources.network import Network
+from medtl.training import policies
 from medtl.training.inference import ONE_LOOK, Looks
+from medtl.vocabulary import Cohort, Policy, Task
 
 
 class Stopped(Exception):
@@ -53,10 +55,10 @@ class Unlabelled:
 
 @dataclass(frozen=True)
 class Examples:
-    """The cohort as the engine sees it."""
+    """The cohort as the engine sees it. Several findings a case are in `targets`; `labels` then tells nothing."""
 
     inputs: Inputs
-    labels: np.ndarray  # (N,) int64
+    labels: np.ndarray  # (N,) int64, the number of the class or grade
     train: np.ndarray  # indices
     tune: np.ndarray
     test: np.ndarray
@@ -65,7 +67,30 @@ class Examples:
     groups: np.ndarray | None = None  # (N,) cases of one group (a patient) are never told apart; None: each its own
     tasks: np.ndarray | None = None  # (K,) the number of the task each class belongs to; None: one task
     unlabelled: Unlabelled | None = None
-    teacher: np.ndarray | None = None  # (N, K) scores of the model that is learned from, rows sum to 1
+    teacher: np.ndarray | None = None  # (N, K) scores of the model that is learned from, as `meaning.scores` has them
+    task: Task = "single-label"
+    targets: np.ndarray | None = None  # (N, K) int8 of several findings: 1, 0, -1 uncertain, -2 nobody said
+    policies: tuple[Policy, ...] = ()  # (K,) what uncertain labels of each finding teach
+
+    @property
+    def truth(self) -> np.ndarray:
+        """(N,) numbers of the classes, or (N, K) `targets` of several findings: what answers are judged by."""
+        return self.labels if self.targets is None else self.targets
+
+
+def labels_of(cohort: Cohort, uncertain: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of `Examples` that say what the cases of a cohort are labelled with; `uncertain` as on the recipe."""
+    if cohort.task == "multi-label":
+        said = tuple(uncertain.get(name, "ignore") for name in cohort.classes)
+        return {
+            "task": cohort.task,
+            "labels": np.zeros(len(cohort.cases), np.int64),
+            "targets": policies.table(cohort),
+            "policies": said,
+        }
+    index = {name: i for i, name in enumerate(cohort.classes)}
+    labels = np.array([index[case.label] for case in cohort.cases], dtype=np.int64)
+    return {"task": cohort.task, "labels": labels}
 
 
 @dataclass

@@ -18,10 +18,14 @@ from medtl.training.descent import Descent, First, Setting, first_of, soften
 from medtl.training.device import Device, seed_everything
 from medtl.training.examples import Examples, Fitted, Inputs, Listener, Stopped
 from medtl.training.features import FeatureCache, cached
-from medtl.training.head import log_loss, path, solve, tempered_loss
+from medtl.training.head import log_loss, path, solve
 from medtl.training.heads import Cases, linear
 from medtl.training.heads import fit as fit_by_rule
 from medtl.training.inference import ONE_LOOK, Eye, Looks, head_scores
+from medtl.training.meaning import narrow
+from medtl.training.objective import objective, outputs
+from medtl.training.policies import narrowed, wide
+from medtl.training.several import by_rule, solve_each, solve_on_both, strengths_of
 from medtl.vocabulary import Blend, InputSpec, Look, NewHead, Plan, PseudoLabel, Reinitialise, Solve, Step, Train
 
 FOLDS = 5  # of the tune part, where it is learned from in the end
@@ -81,6 +85,8 @@ class Engine:
                 self._blend(network, step, fitted)
             if fitted.stopped:
                 break
+        if wide(self.examples.policies):
+            _ask_present_or_absent(network.head, self.examples)
         return fitted
 
     def _seen(self, network: Network, fitted: Fitted, inputs: Inputs, keys: tuple[str, ...]) -> np.ndarray:
@@ -115,7 +121,7 @@ class Engine:
     # ---- steps -------------------------------------------------------------------------------------------------------
 
     def _head(self, network: Network, step: NewHead) -> nn.Module:
-        k = self.examples.classes
+        k = outputs(self.examples)
         if step.hidden:
             return hidden_head(network.width, step.hidden, k, step.dropout)
         head = linear_head(network.width, k)
@@ -129,16 +135,31 @@ class Engine:
         began = time.monotonic()
         e = self.examples
         self.listener.phase("fit", "Fitting the last layer", 0, 1)
-        features = looks.mean(axis=0)
-        rows, labels = _rows(looks, e.labels, e.train)
-        cases = Cases(rows, labels, features[e.tune], e.labels[e.tune], e.classes, step.balanced)
         fitted.held_out = None
-        if step.learn_tune and len(e.tune):
-            network.head = self._learned_from_both(looks, cases, step, fitted).to(self.device.where)
+        if e.task == "single-label":
+            network.head = self._one_label(looks, step, fitted).to(self.device.where)
         else:
-            network.head = fit_by_rule(step.rule, cases, step.strengths).to(self.device.where)
+            network.head = self._several(looks, step, fitted).to(self.device.where)
         self.listener.phase("fit", "Fitting the last layer", 1, 1)
         fitted.seconds["fit"] += time.monotonic() - began
+
+    def _one_label(self, looks: np.ndarray, step: Solve, fitted: Fitted) -> nn.Module:
+        e, features = self.examples, looks.mean(axis=0)
+        rows, labels = _rows(looks, e.labels, e.train)
+        cases = Cases(rows, labels, features[e.tune], e.labels[e.tune], e.classes, step.balanced)
+        if step.learn_tune and len(e.tune):
+            return self._learned_from_both(looks, cases, step, fitted)
+        return fit_by_rule(step.rule, cases, step.strengths)
+
+    def _several(self, looks: np.ndarray, step: Solve, fitted: Fitted) -> nn.Module:
+        """Findings or grades: an output for every question."""
+        e = self.examples
+        if step.learn_tune and len(e.tune):
+            chosen = strengths_of(e, looks, step.strengths, step.balanced, self.seed)
+            head, fitted.held_out = solve_on_both(e, looks, chosen, step.balanced, self.seed, folds=FOLDS)
+        else:
+            head = solve_each(e, looks, by_rule(step.rule, step.strengths, step.balanced), self.seed)
+        return linear(head.weight, head.bias)
 
     def _learned_from_both(self, looks: np.ndarray, cases: Cases, step: Solve, fitted: Fitted) -> nn.Module:
         e = self.examples
@@ -179,7 +200,7 @@ class Engine:
             if not again or not len(e.tune):
                 return moved
             eye = Eye(network, self.spec, self.device, self._looks)
-            said = head_scores(network.head, eye.features(e.inputs.take, e.tune))
+            said = head_scores(network.head, eye.features(e.inputs.take, e.tune), e.task, e.policies)
             first = First(descent.best_epoch, descent.temperature, to_cpu(network.state_dict()), said)
             network.load_state_dict(began)
         everyone = replace(e, train=np.concatenate([e.train, e.tune]), tune=e.tune[:0])
@@ -199,6 +220,7 @@ class Engine:
         """WiSE-FT, Wortsman et al. 2021, arXiv:2109.01903: of the straight line between the fitted head on the source
         and what was learned, the point that is best on the tune part; of equals the one nearest to the source."""
         e, learned = self.examples, to_cpu(network.state_dict())
+        judge = objective(e, Train("", 0, ()), self.seed)
         found: list[tuple[float, float, float]] = []
         for number, share in enumerate(sorted(step.shares)):
             self.listener.phase("fit", "Trying how much of the source to keep", number, len(step.shares))
@@ -207,9 +229,9 @@ class Engine:
             with torch.inference_mode():
                 logits = network.head.cpu().double()(torch.from_numpy(features.astype(np.float64))).numpy()
             network.head.float().to(self.device.where)
-            loss, temperature = tempered_loss(logits, e.labels[e.tune])
-            found.append((loss, share, temperature))
-        loss, share, temperature = min(found)
+            judged = judge.judge(logits, e.tune)
+            found.append((judged.loss, share, judged.temperature))
+        _, share, temperature = min(found)
         _interpolate(network, self._before, learned, share)
         soften(network.head, temperature)
         self.listener.note(
@@ -278,6 +300,13 @@ def held_out(looks: np.ndarray, examples: Examples, strength: float, balanced: b
         rows, labels = _rows(looks, e.labels, np.concatenate([e.train, e.tune[~mine]]))
         scores[mine] = next(path(rows, labels, e.classes, [strength], balanced)).scores(features[e.tune[mine]])
     return scores
+
+
+def _ask_present_or_absent(head: nn.Module, examples: Examples) -> None:
+    """Of findings with three outputs keep what tells present from absent."""
+    last = [module for module in head.modules() if isinstance(module, nn.Linear)][-1]
+    weight, bias = last.weight.detach().cpu().numpy(), last.bias.detach().cpu().numpy()
+    narrow(head, narrowed(weight, examples.policies), narrowed(bias, examples.policies))
 
 
 def _looks_back(step: Step) -> bool:

@@ -34,17 +34,18 @@ def solve(
     classes: int,
     strengths: Sequence[float],
     balanced: bool = False,
+    weights: np.ndarray | None = None,
 ) -> Head:
     """Fit for every strength (weakest C first, each starting from the last) and keep the best log-loss on `tune`.
 
     A published probe that forgets to standardise and to tune can fall to the majority class (MedMNIST+ Breast,
     arXiv:2404.15786); this one is the reference that every strategy has to beat. Features of no variance get weight
-    zero. Without tune cases the strength in the middle is taken.
+    zero. Without tune cases the strength in the middle is taken. `weights` (n,) say how much each training case counts.
     """
     best: Head | None = None
     worse = 0
     tried = sorted(strengths) if len(tune) else [sorted(strengths)[len(strengths) // 2]]
-    for head in path(train, train_labels, classes, tried, balanced):
+    for head in path(train, train_labels, classes, tried, balanced, weights=weights):
         loss = log_loss(head.scores(tune), tune_labels) if len(tune) else np.nan
         if best is None or loss < best.tune_loss:
             best, worse = replace(head, tune_loss=loss), 0
@@ -64,6 +65,7 @@ def path(
     balanced: bool = False,
     standardise: bool = True,
     tolerance: float = 1e-4,
+    weights: np.ndarray | None = None,
 ) -> Iterator[Head]:
     """A head for each strength in turn, each starting from the last; `tune_loss` is not known here.
 
@@ -90,7 +92,7 @@ def path(
         # fighting over the cores than working (docs/benchmarks.md).
         with warnings.catch_warnings(), _pools().limit(limits=1):
             warnings.simplefilter("ignore", ConvergenceWarning)  # 200 rounds are enough to rank strengths
-            model.fit(standard, train_labels)
+            model.fit(standard, train_labels, sample_weight=weights)
         weight, bias = _all_classes(model.coef_, model.intercept_, model.classes_, classes)
         raw = weight / scale
         yield Head(raw.astype(np.float32), (bias - raw @ mean).astype(np.float32), float(strength), np.nan)

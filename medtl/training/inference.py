@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from medtl.sources.network import Network
+from medtl.training import meaning
 from medtl.training.device import Device
-from medtl.training.head import softmax
+from medtl.training.policies import narrowed, wide
 from medtl.training.tensors import look, normalise, to_unit
-from medtl.vocabulary import InputSpec
+from medtl.vocabulary import InputSpec, Policy, Task
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,17 @@ def folded(module: nn.Module) -> nn.Module:
         return copy.deepcopy(module)
 
 
-def head_scores(head: nn.Module, features: np.ndarray) -> np.ndarray:
-    """(n, D) features -> (n, K) scores, rows sum to 1; on the CPU in float64, so that equal features score equally."""
+def head_scores(
+    head: nn.Module, features: np.ndarray, task: Task = "single-label", policies: Sequence[Policy] = ()
+) -> np.ndarray:
+    """(n, D) features -> (n, K) scores as `task` has them; on the CPU in float64: equal features score equally.
+
+    `policies` are those of findings that still have three outputs, as while a plan is carried out.
+    """
     import copy
 
     with torch.inference_mode():
-        logits = copy.deepcopy(head).cpu().double().eval()(torch.from_numpy(features.astype(np.float64)))
-    return softmax(logits.numpy())
+        logits = copy.deepcopy(head).cpu().double().eval()(torch.from_numpy(features.astype(np.float64))).numpy()
+    if wide(policies):
+        logits = narrowed(logits.T, policies).T
+    return meaning.scores(logits, task)

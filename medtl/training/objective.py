@@ -1,33 +1,60 @@
 """What a case teaches, and how the tune part judges. Knows logits and labels; no network, no picture.
 
-Letters: n cases in hand, N cases in the cohort, K classes.
+One label a case is here, several findings are in `findings`, grades in `grades`.
+
+Letters: n cases in hand, N cases in the cohort, K classes, O outputs.
 """
 
 import math
-from typing import NamedTuple
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from medtl.evaluation.ranking import macro_auroc
+from medtl.training import policies
 from medtl.training.examples import Examples
+from medtl.training.findings import Findings
+from medtl.training.grades import Grades
 from medtl.training.head import softmax, tempered_loss
+from medtl.training.judgement import FOCUS, Judgement
+from medtl.training.meaning import width
 from medtl.vocabulary import Train
 
 # A logit that no softmax hears, and no temperature makes infinite.
 SILENT = -1e4
-FOCUS = 2.0  # how fast the focal loss turns away from what is known: gamma of arXiv:1708.02002
 
 
-class Judgement(NamedTuple):
-    """Of the tune part: log-loss at the temperature that suits it, macro AUROC (nan when a class is missing there), and
-    that temperature."""
+class Objective(Protocol):
+    """`draws` (n,) says how often each training case is drawn, where not equally; `notes` what of the step is left out;
+    `parameters` are learned along with the network."""
 
-    loss: float
-    auroc: float
-    temperature: float
+    draws: np.ndarray | None
+    notes: tuple[str, ...]
+
+    def parameters(self) -> list[nn.Parameter]: ...
+
+    def loss(self, logits: Tensor, indices: np.ndarray) -> Tensor:
+        """(n, O) logits of these cases -> the sum of their losses, a scalar."""
+        ...
+
+    def judge(self, outputs: np.ndarray, indices: np.ndarray) -> Judgement:
+        """(n, O) float64 logits of these cases. Numbers that are none give nan."""
+        ...
+
+
+def objective(examples: Examples, step: Train, seed: int) -> Objective:
+    """What these cases teach."""
+    if examples.task == "multi-label":
+        return Findings(examples, step, seed)
+    return Grades(examples, step, seed) if examples.task == "ordinal" else OneLabel(examples, step)
+
+
+def outputs(examples: Examples) -> int:
+    """How many outputs a head has while it is trained; afterwards it has `meaning.width` of them."""
+    return width(examples.task, examples.classes) + 2 * len(policies.wide(examples.policies))
 
 
 class OneLabel:
@@ -41,6 +68,14 @@ class OneLabel:
         self.others = np.asarray(tasks[:, None] != tasks[None, :])  # (K, K) for a case of class k, what is not asked
         counts = np.bincount(examples.labels[examples.train], minlength=examples.classes)
         self.log_prior = np.log(np.maximum(counts, 0.5) / counts.sum())  # (K,)
+        self.draws: np.ndarray | None = None
+        if step.balanced:
+            labels = examples.labels[examples.train]
+            self.draws = 1.0 / np.bincount(labels, minlength=examples.classes)[labels]
+        self.notes: tuple[str, ...] = ()
+
+    def parameters(self) -> list[nn.Parameter]:
+        return []
 
     def loss(self, logits: Tensor, indices: np.ndarray) -> Tensor:
         """(n, K) logits -> the sum of their losses, a scalar."""

@@ -23,7 +23,7 @@ from pages.ui.escape import md
 def panel(cohort: Cohort) -> None:
     show.section("This cohort")
     if cohort.task == "multi-label":
-        _box(cohort, "Which finding is to be learned", "target", lambda: outcome_form.ask(cohort, "outcome"))
+        _box(cohort, "Learn one finding only", "target", lambda: outcome_form.ask(cohort, "outcome"))
     _box(cohort, "How patients are told apart", "groups", lambda: patients_form.ask(cohort, "adjust"))
     if len(cohort.classes) == 2 and cohort.task != "multi-label":
         title = f"Which class counts as having it: {md(cohort.positive or '')}"

@@ -10,7 +10,7 @@ import streamlit as st
 from medtl.errors import MedtlError
 from medtl.runs.results import PredictionRow, Result
 from medtl.vocabulary import Case, Cohort
-from pages.ui import pictures, plots, shelf, show, upload
+from pages.ui import pictures, plots, several, shelf, show, upload
 from pages.ui.consultant import consultant, explain
 from pages.ui.escape import csv_cell, md, plain, short
 
@@ -28,28 +28,35 @@ def of_a_case(cohort: Cohort | None, run: str) -> None:
     if not rows:
         st.caption("The test part of this run is empty.")
         return
-    row = _pick(rows, cases)
     result = shelf.result(run)
+    row = _pick(rows, cases, result)
     left, right = st.columns([2, 3], gap="large")
     with left:
         _scores(row.scores, row.predicted, result, cohort, f"case-{row.case}")
         right_or_not = "right" if row.predicted == row.label else "not right"
-        st.markdown(f"Reference standard: **{md(row.label)}**. The answer is {right_or_not}.")
+        says = f"Reference standard: **{md(row.label)}**. The answer is {right_or_not}."
+        st.markdown(several.reference(cases[row.case], row, result) if result.findings else says)
         st.caption(f"Patient {md(row.patient or 'unknown')} · {pictures.facts(cohort, cases[row.case])}")
     with right:
-        label = _which_class(list(row.scores), row.predicted, f"case-{row.case}")
+        first = several.looked_for(row.scores, result) if result.findings else row.predicted
+        label = _which_class(list(row.scores), first, f"case-{row.case}")
         with st.spinner("Looking where the network looked (about 10 s the first time, then 1 s)…"):
             heat = explain(str(shelf.workspace().home), run, row.case, label)
         _looked(pictures.original(cohort, cases[row.case]), heat, cases[row.case].name)
 
 
-def _pick(rows: Mapping[str, PredictionRow], cases: Mapping[str, Case]) -> PredictionRow:
+def _right(row: PredictionRow, result: Result) -> bool:
+    return several.right(row, result) if result.findings else row.predicted == row.label
+
+
+def _pick(rows: Mapping[str, PredictionRow], cases: Mapping[str, Case], result: Result) -> PredictionRow:
     """A case by name, mistakes on top; with the way there from a cell of the confusion table."""
     wanted = st.session_state.pop("use-case", None)
     if wanted in rows:
         st.session_state["use-show"], st.session_state["use-picked"] = EVERY, wanted
     st.session_state.setdefault("use-show", EVERY)
-    wrong = sum(row.predicted != row.label for row in rows.values())
+    right_ids = {id for id, row in rows.items() if _right(row, result)}
+    wrong = len(rows) - len(right_ids)
     sizes = {EVERY: len(rows), MISTAKES: wrong, RIGHT: len(rows) - wrong}
     left, right = st.columns([2, 3], vertical_alignment="bottom", gap="large")
     with left:
@@ -58,8 +65,8 @@ def _pick(rows: Mapping[str, PredictionRow], cases: Mapping[str, Case]) -> Predi
         )
     fits = {
         EVERY: lambda row: True,
-        MISTAKES: lambda row: row.predicted != row.label,
-        RIGHT: lambda row: row.predicted == row.label,
+        MISTAKES: lambda row: row.case not in right_ids,
+        RIGHT: lambda row: row.case in right_ids,
     }[shown or EVERY]
     ids = [id for id, row in rows.items() if fits(row)] or list(rows)
     if st.session_state.get("use-picked") not in ids:
@@ -122,6 +129,7 @@ def _one_new(cohort: Cohort | None, run: str, kept: upload.Spooled, answer: dict
         if known:
             _scores(answer["scores"], answer["predicted"], shelf.result(run), cohort, f"new-{at}")
             _not_ruled_out(answer, cohort)
+            several.cannot_tell(answer.get("findings") or {})
         else:
             with st.expander("The scores all the same"):
                 _scores(answer["scores"], answer["predicted"], shelf.result(run), cohort, f"new-{at}")
@@ -130,7 +138,9 @@ def _one_new(cohort: Cohort | None, run: str, kept: upload.Spooled, answer: dict
         if not known:
             _plain_picture(answer)
             return
-        label = _which_class(list(answer["scores"]), answer["predicted"], f"new-{kept.folder.name}-{at}")
+        result = shelf.result(run)
+        first = several.looked_for(answer["scores"], result) if result.findings else answer["predicted"]
+        label = _which_class(list(answer["scores"]), first, f"new-{kept.folder.name}-{at}")
         with st.spinner("Looking where the network looked…"):
             heat = _heat(run, str(kept.files[at]), label)
         _looked(answer["picture"], heat, _name(answer))
@@ -152,7 +162,7 @@ def _plain_picture(answer: Mapping[str, Any]) -> None:
 
 def _not_ruled_out(answer: Mapping[str, Any], cohort: Cohort | None) -> None:
     """The set of classes that could not be excluded; with one class in it there is nothing to add."""
-    names = [md(label) for label in answer.get("set") or ()]
+    names = [] if answer.get("findings") else [md(label) for label in answer.get("set") or ()]
     if len(names) > 1:
         st.markdown(f":orange[:material/help:] Cannot be ruled out: **{', '.join(names)}**.")
 
@@ -167,7 +177,7 @@ def _nearest(answer: Mapping[str, Any], cohort: Cohort | None) -> None:
     for column, case in zip(st.columns(3), near, strict=False):
         with column:
             pictures.tile(cohort, case)
-            st.caption(md(case.label))
+            st.caption(md(pictures.labels(cohort, case)))
 
 
 def _many(answers: Sequence[dict[str, Any]], run: str) -> None:
@@ -219,6 +229,9 @@ def _name(answer: Mapping[str, Any]) -> str:
 
 
 def _scores(scores: Mapping[str, float], predicted: str, result: Result, cohort: Cohort | None, key: str) -> None:
+    if result.findings:
+        several.scores(scores, result, key)
+        return
     st.markdown(f"### {md(predicted)}")
     classes = cohort.classes if cohort else tuple(scores)
     positive = cohort.positive if cohort else None
@@ -231,7 +244,8 @@ def _scores(scores: Mapping[str, float], predicted: str, result: Result, cohort:
             f"{md(result.threshold.chosen_on if result.threshold else 'tune')} part."
         )
     else:
-        st.caption("The highest score decides.")
+        middle = result.threshold is not None and result.threshold.middle
+        st.caption("The grade in the middle of the scores decides." if middle else "The highest score decides.")
 
 
 def _which_class(classes: Sequence[str], predicted: str, key: str) -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 from medtl import automatic, rank
 from medtl.training import cost
 from medtl.vocabulary import Cohort, Source
-from pages.ui import budget, cards, selection, shelf
+from pages.ui import budget, cards, findings_policy, selection, shelf
 from pages.ui.escape import md
 
 SCRATCH = "from-scratch"
@@ -80,6 +80,8 @@ def _start(cohort: Cohort, source: Source, limit: int, seconds: float, missing: 
         disabled=bool(missing),
         help=missing or None,
     ):
-        run = automatic.begin(shelf.workspace(), cohort.id, source.id, automatic=True, budget=limit)
+        run = automatic.begin(
+            shelf.workspace(), cohort.id, source.id, automatic=True, budget=limit, labels=findings_policy.chosen(cohort)
+        )
         shelf.forget()
         selection.go("train", run=run)

@@ -38,7 +38,8 @@ def why_not(cohort: Cohort) -> str:
     if cohort.task == "multi-label":
         return (
             f"Sources are measured for one question at a time, and an image of this cohort can have several of "
-            f"{len(cohort.classes)} findings. Choose on the Data page which one is to be learned."
+            f"{len(cohort.classes)} findings. Choose on the Data page one of them to be learned by itself, or pick a "
+            "source by its card."
         )
     train = set(cohort.split.train)
     if len({case.label for case in cohort.cases if case.id in train}) < 2:

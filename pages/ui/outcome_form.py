@@ -1,4 +1,4 @@
-"""Of several findings an image, which one is to be learned, and what an uncertain label is taken for."""
+"""Of several findings an image, which single one is to be learned, and what an uncertain label is taken for."""
 
 from collections import Counter
 from typing import get_args
@@ -19,7 +19,10 @@ SAYS = "What becomes of uncertain labels"
 
 def ask(cohort: Cohort, key: str) -> None:
     counts = {label: Counter(case.labels.get(label) for case in cohort.cases) for label in cohort.classes}
-    outcome = st.selectbox("Which finding is to be learned?", cohort.classes, format_func=plain, key=f"{key}-outcome")
+    st.caption("All findings are learned together unless you choose one. With one, sources can be measured, too.")
+    outcome = st.selectbox(
+        "Which finding is to be learned by itself?", cohort.classes, format_func=plain, key=f"{key}-outcome"
+    )
     found = counts[outcome]
     st.caption(
         f"Present in {found[1]:,}, absent in {found[0]:,}, uncertain in {found[-1]:,}; nothing was said about "

@@ -421,6 +421,31 @@ def answer(
     return tidy(figure)
 
 
+def findings(scores: Mapping[str, float], thresholds: Mapping[str, float]) -> go.Figure:
+    """The scores of several findings of one case as bars, each with the threshold it is called from; those called stand
+    out."""
+    labels = list(scores)
+    called = [scores[label] >= thresholds.get(label, 0.5) for label in labels]
+    figure = go.Figure()
+    figure.add_bar(
+        x=[scores[label] for label in labels],
+        y=[text(label) for label in labels],
+        orientation="h",
+        marker={"color": [ACCENT if one else QUIET for one in called]},
+        text=[f"{scores[label]:.2f}" for label in labels],
+        textposition="outside",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    for row, label in enumerate(labels):
+        at = thresholds.get(label, 0.5)
+        figure.add_shape(type="line", x0=at, x1=at, y0=row - 0.46, y1=row + 0.46, line={"color": WARNING, "width": 3})
+    figure.update_xaxes(range=[0, 1.08], tickvals=[0, 0.25, 0.5, 0.75, 1], title_text="score")
+    figure.update_yaxes(autorange="reversed", ticksuffix="  ")
+    figure.update_layout(height=74 + 30 * len(labels), bargap=0.35)
+    return tidy(figure)
+
+
 def tidy(figure: go.Figure, top: int = 8) -> go.Figure:
     """No frame, no background, no zooming by accident."""
     figure.update_layout(

@@ -176,6 +176,8 @@ def _again(run: str) -> None:
             device=old.device,
             control=old.control,
             control_for=old.control_for,
+            uncertain=old.uncertain,
+            weigh_tasks=old.weigh_tasks,
             title=old.title,
         )
         shelf.forget()

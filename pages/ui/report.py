@@ -6,13 +6,18 @@ from typing import Any
 
 import streamlit as st
 
+from medtl.runs import findings
 from medtl.runs.results import PredictionRow, Result
 from medtl.vocabulary import Cohort, Estimate, Recipe
 from pages.ui import cards, pictures, plots, selection, shelf, show, words, worth
 from pages.ui.escape import csv_cell, md, plain, short
 
 # Sensitivity and specificity first, accuracy last: the order is part of the message.
-ORDER = ("sensitivity", "specificity", "ppv", "npv", "auroc", "auprc", "brier", "balanced_accuracy", "accuracy")
+ORDER = (
+    "kappa_quadratic", "within_one", "exact_agreement",
+    "sensitivity", "specificity", "ppv", "npv", "auroc", "auprc", "brier", "balanced_accuracy", "accuracy",
+)  # fmt: skip
+OFF_SCALE = ("mean_grade_error", "calibration_slope", "calibration_intercept")  # in the table only
 ALL_OF_THEM = ("", "")
 
 
@@ -78,11 +83,11 @@ def _counted(estimate: Estimate, result: Result) -> str:
 
 def _positive(result: Result) -> str | None:
     cohort = shelf.or_none(shelf.cohort, result.recipe.cohort)
-    return cohort.positive if cohort else None
+    return result.positive or (cohort.positive if cohort else None)
 
 
 def _table(result: Result, shown: list[Estimate]) -> None:
-    extra = [one for one in result.estimates if one.name.startswith("calibration")]
+    extra = [one for one in result.estimates if one.name in OFF_SCALE]
     rows = [*shown, *extra]
     st.dataframe(
         {
@@ -160,12 +165,20 @@ def confusion(result: Result, run: str) -> tuple[str, str] | None:
     )
 
 
-def opened(cell: tuple[str, str] | None, cohort: Cohort | None, run: str) -> None:
+def _rows(run: str, finding: str | None) -> list[PredictionRow]:
+    """The answers of the test part; of several findings, those to this one."""
+    rows = shelf.predictions(run)
+    if finding is not None:
+        rows = findings.predictions_of(rows, shelf.result(run), finding)
+    return [row for row in rows if row.part == "test"]
+
+
+def opened(cell: tuple[str, str] | None, cohort: Cohort | None, run: str, finding: str | None = None) -> None:
     """The images of a cell, those with the surest wrong score first."""
     if cell is None:
         return
     label, called = cell
-    rows = [r for r in shelf.predictions(run) if r.part == "test" and (r.label, r.predicted) == (label, called)]
+    rows = [row for row in _rows(run, finding) if (row.label, row.predicted) == (label, called)]
     rows.sort(key=lambda row: -row.scores.get(called, 0.0))
     with st.container(border=True):
         right = ":green[:material/check:]" if label == called else ":orange[:material/close:]"
@@ -195,12 +208,12 @@ def opened(cell: tuple[str, str] | None, cohort: Cohort | None, run: str) -> Non
 
 def scores(result: Result, cohort: Cohort | None, run: str) -> None:
     show.section("Scores of the test cases", help="How far the classes lie apart. A score is not a probability.")
-    rows = [row for row in shelf.predictions(run) if row.part == "test"]
+    rows = _rows(run, result.positive)
     classes = list(rows[0].scores) if rows else []
     if not classes:
         st.caption("There are no scores.")
         return
-    of = cohort.positive if cohort and cohort.positive else None
+    of = result.positive or (cohort.positive if cohort and cohort.positive else None)
     if of is None:
         of = st.selectbox("Score for", classes, format_func=plain, key="trust-scores-of")
     drawn = {label: [row.scores[of] for row in rows if row.label == label] for label in classes}
@@ -283,6 +296,7 @@ def predictions_csv(folder: Any) -> bytes:
 
     rows: tuple[PredictionRow, ...] = results.predictions(folder)
     classes = list(rows[0].scores) if rows else []
+    asked = classes if any(row.said for row in rows) else []
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow([
@@ -292,8 +306,10 @@ def predictions_csv(folder: Any) -> bytes:
         "label",
         "predicted",
         *(csv_cell(f"score_{label}") for label in classes),
+        *(csv_cell(f"label_{label}") for label in asked),
     ])
     for row in rows:
         named = (row.case, row.patient or "", row.part, row.label, row.predicted)
-        writer.writerow([*map(csv_cell, named), *(f"{row.scores[label]:.6g}" for label in classes)])
+        said = (str(row.said.get(label, "")) for label in asked)
+        writer.writerow([*map(csv_cell, named), *(f"{row.scores[label]:.6g}" for label in classes), *said])
     return out.getvalue().encode()

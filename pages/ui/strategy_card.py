@@ -6,10 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from medtl.strategies import STRATEGIES, make, settings_of
+from medtl.strategies import STRATEGIES, make, settings_of, why_not
 from medtl.strategies.suiting import suited
 from medtl.vocabulary import Cohort, Plan, Source, Train
-from pages.ui import cards, settings_form, shelf, words
+from pages.ui import cards, findings_policy, settings_form, shelf, words
 from pages.ui.escape import md, plain
 
 
@@ -38,6 +38,7 @@ def card(cohort: Cohort, source: Source, id: str, limit: int) -> Choice:
     with st.expander("Advanced", icon=":material/settings:"):
         fitting = suited(id, cohort)
         settings = settings_form.ask(settings_of(kind), f"set-{id}-{cohort.id}", fitting)
+        findings_policy.ask(cohort)
         seed = int(st.number_input("Seed", 0, 2**31 - 1, 0, help="The same seed gives the same numbers.", key="seed"))
         _small_print(id)
     made = make(id, settings)
@@ -49,7 +50,7 @@ def card(cohort: Cohort, source: Source, id: str, limit: int) -> Choice:
         _notes(plan, settings, settings_form.says(settings_of(kind), fitting))
         _takes(cohort, source, id, settings, limit)
         asked, missing = _asks(cohort, kind.asks)
-    missing = made.why_not(source, cohort) or missing
+    missing = why_not(made, source, cohort) or missing
     return Choice(id, settings, plan, seed, asked.get("unlabelled", ""), asked.get("teacher", ""), missing)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from medtl.errors import MedtlError
-from medtl.strategies import STRATEGIES, make
+from medtl.strategies import STRATEGIES, make, why_not
 from medtl.strategies.strategy import FAMILIES
 from medtl.strategies.suiting import suited
 from medtl.vocabulary import Cohort, Source
@@ -147,7 +147,7 @@ def _rows(home: str, cohort_id: str, source_id: str) -> tuple[Row, ...]:
 def _row(id: str, cohort: Cohort, source: Source) -> Row:
     kind, settings = STRATEGIES[id], dict(suited(id, cohort))
     made = make(id, settings)
-    why = made.why_not(source, cohort) or ""
+    why = why_not(made, source, cohort) or ""
     try:
         made.plan(source.outline, len(cohort.classes))
     except MedtlError as wrong:

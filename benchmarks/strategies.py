@@ -216,7 +216,9 @@ class Bench:
         cache = FeatureCache(self.ws.features, self.source.sha256, self.source.input)
         engine = Engine(examples, self.source.input, self.device, draw.number, _Silent(), cache)
         network = load_network(self.source, self.ws.weights, of.classes)
-        plan = make_for(strategy, draw.cohort()).plan(self.source.outline, of.classes)
+        id, _, said = strategy.partition(":")
+        settings = dict(one.split("=") for one in said.split(",") if one)
+        plan = make_for(id, draw.cohort(), settings).plan(self.source.outline, of.classes)
         fitted = engine.carry_out(network, plan)
         eye = Eye(fitted.network, self.source.input, self.device, fitted.looks)
         test, tune = (
@@ -327,7 +329,12 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=TARGETS)
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=SIZES)
     parser.add_argument("--draws", type=int, default=DRAWS)
-    parser.add_argument("--methods", nargs="+", default=[*PEERS, *strategies_tables.SHELF], help="peers or strategies")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=[*PEERS, *strategies_tables.SHELF],
+        help="peers; strategies, as full or full:rate=3e-4",
+    )
     parser.add_argument("--tables", action="store_true", help="measure nothing")
     options = parser.parse_args()
     if not IMAGES.is_dir():

@@ -63,7 +63,7 @@ def show(lines: Sequence[dict[str, Any]], peers: Sequence[str]) -> None:
         _beside_best(cells, here)
         _beside_each(cells, here)
     if AUTOMATIC in methods and len(shelf) > 1:
-        _regret(cells, shelf)
+        _regret(cells, [method for method in shelf if ":" not in method])  # with other settings: another question
 
 
 def _reached(cells: list[Cell], methods: list[str]) -> None:

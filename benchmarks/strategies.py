@@ -34,7 +34,7 @@ import torch  # noqa: E402 - the same
 
 from benchmarks import peers, strategies_tables  # noqa: E402 - the same
 from benchmarks.targets import IMAGES, SHARED, target  # noqa: E402 - the same
-from medtl.automatic import _judge  # noqa: E402 - the same; the very rule by which the product chooses
+from medtl.automatic import judge  # noqa: E402 - the same; the very rule by which the product chooses
 from medtl.cohorts.pixels import stretched  # noqa: E402 - the same
 from medtl.evaluation.ranking import macro_auroc  # noqa: E402 - the same
 from medtl.runs.answers import Answers  # noqa: E402 - the same
@@ -270,7 +270,7 @@ def chosen(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def automatic(tried: list[dict[str, Any]]) -> int:
     """Which of them, in the order in which they are expected to be best: the first that the tune part cannot tell from
     its best."""
-    _, tied = _judge([_answers(line) for line in tried])
+    _, tied = judge([_answers(line) for line in tried])
     return min(tied)
 
 

@@ -172,7 +172,7 @@ def chosen(ws: Workspace, group: str) -> Chosen | None:
         says = f"{quoted(able[0].title)} is the only one with a result{'' if settled else ' so far'}."
         return Chosen(able[0].run, says, "only", settled)
     tune = [answers(ws.run(member.run), "tune") for member in able]
-    losses, tied = _judge(tune)
+    losses, tied = judge(tune)
     expected = _expected(able)
     best = min(tied, key=lambda i: (expected[i], losses[i]))
     others = [quoted(able[i].title) for i in tied if i != best]
@@ -189,7 +189,7 @@ def chosen(ws: Workspace, group: str) -> Chosen | None:
     return Chosen(able[best].run, says, "expected", settled)
 
 
-def _judge(tune: Sequence[Answers]) -> tuple[list[float], list[int]]:
+def judge(tune: Sequence[Answers]) -> tuple[list[float], list[int]]:
     """The tempered log-loss of each on the cases all have in common, and which of them cannot be told from the lowest
     (that one among them)."""
     common = [case for case in tune[0].cases if all(case in set(other.cases) for other in tune[1:])]

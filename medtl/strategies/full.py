@@ -13,8 +13,8 @@ class Full(Descends):
     card: ClassVar[Card] = Card(
         id="full",
         title="Adapt everything at one rate",
-        says="A blank last layer and all of the source learn together, equally fast, in many small steps: the "
-        "strongest way on 5 to 25 cases a class where we measured, in minutes instead of seconds.",
+        says="A blank last layer and all of the source learn together, equally fast, in many small steps. Of all ways "
+        "the strongest on average on 5 and 10 cases a class where we measured; minutes instead of seconds.",
         reference="Kornblith et al. 2019, arXiv:1805.08974; Szegedy et al. 2016, arXiv:1512.00567 section 7 (label "
         "smoothing); measured in docs/benchmarks.md",
         limits="Can forget what the source knew, and can learn shortcuts. All epochs are trained, as a few tuning "

@@ -52,8 +52,9 @@ def why(cohort: Cohort, id: str) -> str:
         return f"With {cases} the last layer alone is steady and takes seconds. It is what any other has to beat."
     if fewest(cohort) < MANY:
         return (
-            f"With {cases}, letting the whole network learn in many small steps was the strongest in our own "
-            "comparison on films, cells and ultrasound. The last layer alone comes first: it takes seconds and may do."
+            f"With {cases}, letting the whole network learn in many small steps was the strongest on average in our "
+            "own comparison on few films, cells and ultrasound images, most clearly on cells. The last layer alone "
+            "comes first: it takes seconds and may do."
         )
     return (
         f"With {cases}, the whole network has enough to learn from. The last layer alone comes first, as it takes "

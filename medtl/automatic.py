@@ -25,6 +25,7 @@ from medtl.workspace import Workspace
 
 PROBE = "linear-probe"
 DRAWS = 2000
+ENOUGH = 20  # tuning cases; draws of fewer say too little of what other cases would say
 
 
 @dataclass(frozen=True)
@@ -160,8 +161,8 @@ def chosen(ws: Workspace, group: str) -> Chosen | None:
 
     Each member's log-loss on the tune part, at the temperature that suits it (arXiv:1706.04599), is compared by common
     draws of patients; log-loss rather than AUROC, as it uses how far scores lie apart and tells more on few cases.
-    Those that cannot be told from the lowest are as good as it as far as the tune part knows; among them the one
-    expected to be best is taken. Test rows are not looked at.
+    Those that cannot be told from the lowest are as good as it as far as the tune part knows, and of fewer than
+    `ENOUGH` cases that is all of them; among them the one expected to be best is taken. Test rows are not looked at.
     """
     there = members(ws, group)
     able = [member for member in there if member.answered and member.recipe.automatic]
@@ -176,15 +177,17 @@ def chosen(ws: Workspace, group: str) -> Chosen | None:
     expected = _expected(able)
     best = min(tied, key=lambda i: (expected[i], losses[i]))
     others = [quoted(able[i].title) for i in tied if i != best]
+    few = len(tune[0].cases) < ENOUGH
     cases = f"{len(tune[0].cases)} cases of the tune part"
     if not others:
         says = f"{quoted(able[best].title)} was better on the {cases} than the {in_words(len(able) - 1)} compared."
         if len(able) == 2:
             says = f"{quoted(able[best].title)} was better on the {cases} than {quoted(able[1 - best].title)}."
         return Chosen(able[best].run, says, "tune part", settled)
+    why = "are too few to tell" if few else "cannot tell"
     says = (
-        f"The {cases} cannot tell {quoted(able[best].title)} from {listed(others)}; it was taken because it was "
-        "expected to be best."
+        f"The {cases} {why} {quoted(able[best].title)} from {listed(others)}; it was taken because it was expected to "
+        "be best."
     )
     return Chosen(able[best].run, says, "expected", settled)
 
@@ -198,6 +201,8 @@ def judge(tune: Sequence[Answers]) -> tuple[list[float], list[int]]:
     losses = each.mean(axis=1)
     lowest = int(losses.argmin())
     positive = None if len(tune[0].classes) > 2 or tune[0].said is not None else 1
+    if len(common) < ENOUGH:
+        return losses.tolist(), list(range(len(tune)))
     draws = resample(tune[0].y, tune[0].patients, positive, 0, DRAWS)
     tied = []
     for i, more in enumerate(each - each[lowest]):

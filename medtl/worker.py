@@ -320,7 +320,7 @@ class _Story:
 
         began = time.monotonic()
         e, cohort = self.examples, self.cohort
-        features = fitted.features
+        features, self.plain = fitted.features, fitted.plain
         if features is None:
             eye = Eye(fitted.network, self.source.input, self.device, fitted.looks)
             everyone = np.arange(len(e.labels))
@@ -328,7 +328,8 @@ class _Story:
             def progress(done: int, total: int) -> None:
                 self.listener.phase("evaluate", "Scoring every case with the finished network", done, total)
 
-            features = eye.features(e.inputs.take, everyone, progress)
+            each = eye.each(e.inputs.take, everyone, range(1 + fitted.looks.times), progress)
+            features, self.plain = each.mean(axis=0), each[0]
         self.listener.phase("evaluate", "Working out the numbers and their intervals", 0, 1)
         scores = head_scores(fitted.network.head, features, e.task)
         if fitted.held_out is not None:  # the model in use learned from the tune part in the end
@@ -488,7 +489,8 @@ class _Story:
         e = self.examples
         of = self.cohort.classes if e.task == "single-label" else ("",) * e.classes  # several findings are one kind
         tasks = np.array([task_of(of[label]) for label in e.labels[e.train]])
-        kinds = [statistics.learn(self.features[e.train[tasks == task]]) for task in np.unique(tasks)]
+        assert self.plain is not None  # a later target is looked at once when it is compared
+        kinds = [statistics.learn(self.plain[e.train[tasks == task]]) for task in np.unique(tasks)]
         statistics.save(result, [kind for kind in kinds if kind is not None])
         # What it tuned on counts as known, and so does what its source was trained on.
         own = seen.fingerprints(self.thumbnails[np.concatenate([e.train, e.tune])])
@@ -668,10 +670,15 @@ _NEEDED = (
 
 
 def _peak_memory_mb() -> int:
-    import resource
+    """Of this process alone: what getrusage says on Linux remembers the process that started this one."""
+    try:
+        said = Path("/proc/self/status").read_text()
+        return round(int(said.split("VmHWM:")[1].split()[0]) / 1024)
+    except (OSError, IndexError, ValueError):
+        import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1 << 20) if sys.platform == "darwin" else peak / 1024)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return round(peak / (1 << 20) if sys.platform == "darwin" else peak / 1024)
 
 
 if __name__ == "__main__":

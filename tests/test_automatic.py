@@ -43,6 +43,17 @@ def test_one_that_is_clearly_better_on_the_tune_part_is_chosen(ws: Workspace) ->
     assert "'Adapt the whole network' was better on the 120 cases of the tune part" in found.says
 
 
+def test_a_handful_of_tuning_cases_chooses_nothing(ws: Workspace) -> None:
+    """On twelve cases one run may look clearly better by chance: what is expected decides, and that is said."""
+    few = Y[:12]
+    for run, strategy, skill in (("r-1", "linear-probe", 9.0), ("r-2", "fine-tune", 0.0)):
+        made = {"group": "r-1", "automatic": True, "advised": {"expected": ORDER}}
+        finished_run(ws, run, few, scores(skill, int(run[-1]), few), strategy=strategy, **made)
+    found = automatic.chosen(ws, "r-1")
+    assert found and found.run == "r-2" and found.by == "expected"
+    assert "The 12 cases of the tune part are too few to tell" in found.says
+
+
 def test_where_the_tune_part_cannot_tell_the_expected_one_is_taken(ws: Workspace) -> None:
     for run, strategy in (("r-1", "linear-probe"), ("r-2", "fine-tune"), ("r-3", "freeze-first")):
         member(ws, run, strategy, scores(1.0, int(run[-1])))

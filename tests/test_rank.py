@@ -268,7 +268,7 @@ def test_what_was_measured_is_recommended_and_recorded_with_what_was_chosen(rank
     run = start.start(ranked.ws, ranked.cohort.id, other, "linear-probe", launch=False)
     recipe = store.recipe(store.folder(ranked.ws, run))
     assert recipe.source == other
-    assert recipe.advised == {"source": best, "strategy": "linear-probe", "basis": advice.basis}
+    assert recipe.advised == {"source": best, "strategy": advice.strategy, "basis": advice.basis}
     auto = start.start(ranked.ws, ranked.cohort.id, "auto", "auto", launch=False)
     assert store.recipe(store.folder(ranked.ws, auto)).source == best
 

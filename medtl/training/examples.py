@@ -102,6 +102,7 @@ class Fitted:
     moved: bool = False  # whether a training has changed what the steps before it left
     out_of_time: bool = False
     features: np.ndarray | None = None
+    plain: np.ndarray | None = None  # (N, D) of the pictures as they are, where features are means of several looks
     looks: Looks = ONE_LOOK  # how a picture is to be looked at when it is answered
     held_out: np.ndarray | None = None  # (n tune, K) scores by models that had not seen the case, where this one has
     outcome: str = ""  # what the user would not expect of the result, in a sentence

@@ -74,7 +74,7 @@ class Engine:
                 fitted.looks = self._looks = Looks(step.times, step.augment)
             elif isinstance(step, Solve):
                 looks = self._seen(network, fitted, self.examples.inputs, self.examples.keys)
-                fitted.features = looks.mean(axis=0)
+                fitted.features, fitted.plain = looks.mean(axis=0), looks[0]
                 self._solve(network, step, looks, fitted)
                 fitted.learned = True
             elif isinstance(step, PseudoLabel):
@@ -243,7 +243,8 @@ class Engine:
         e, more = self.examples, self.examples.unlabelled
         if more is None or not more.keys:
             return
-        fitted.features = self._seen(network, fitted, e.inputs, e.keys).mean(axis=0)
+        looks = self._seen(network, fitted, e.inputs, e.keys)
+        fitted.features, fitted.plain = looks.mean(axis=0), looks[0]
         theirs = self._seen(network, fitted, more.inputs, more.keys).mean(axis=0)
         scores = head_scores(network.head, theirs)
         sure = scores.max(axis=1) >= step.sure
@@ -270,7 +271,7 @@ class Engine:
 
     def _moved(self, fitted: Fitted) -> None:
         """The trunk is no longer the one features are known of."""
-        self._from, fitted.features = None, None
+        self._from, fitted.features, fitted.plain = None, None, None
 
     def _checkpointed(self) -> dict[str, Any] | None:
         try:

@@ -108,9 +108,9 @@ def softly(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     mean = train.mean(axis=0, dtype=np.float64)
     variance = train.var(axis=0, dtype=np.float64)
-    typical = variance.mean()
-    scale = np.sqrt(variance + typical) if typical > 1e-12 else np.full(train.shape[1], np.inf)
-    return mean, np.where(variance > 1e-12, scale, np.inf)
+    varies = variance > 1e-12
+    typical = variance[varies].mean() if varies.any() else np.inf
+    return mean, np.where(varies, np.sqrt(variance + typical), np.inf)
 
 
 @functools.cache

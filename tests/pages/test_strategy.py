@@ -52,7 +52,7 @@ def test_automatic_is_the_one_primary_button_and_needs_no_number(
     assert all(step in said for step in ("1 · Probe first", "2 · ", "3 · Keep the best"))
     assert "about" in button(at, "Start Automatic").label, "it says how long"
     button(at, "Start Automatic").click().run()
-    assert begun == [("several", (), {"automatic": True, "budget": 0})]
+    assert begun == [("several", (), {"automatic": True, "budget": 0, "labels": {}})]
     assert "Train" in at.title[0].value
 
 

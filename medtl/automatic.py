@@ -180,9 +180,12 @@ def chosen(ws: Workspace, group: str) -> Chosen | None:
     few = len(tune[0].cases) < ENOUGH
     cases = f"{len(tune[0].cases)} cases of the tune part"
     if not others:
-        says = f"{quoted(able[best].title)} was better on the {cases} than the {in_words(len(able) - 1)} compared."
-        if len(able) == 2:
-            says = f"{quoted(able[best].title)} was better on the {cases} than {quoted(able[1 - best].title)}."
+        next_best = min(loss for i, loss in enumerate(losses) if i != best)
+        than = quoted(able[1 - best].title) if len(able) == 2 else f"the {in_words(len(able) - 1)} compared"
+        says = (
+            f"{quoted(able[best].title)} was better on the {cases} than {than} (log-loss {losses[best]:.2f} against "
+            f"{next_best:.2f}, smaller is better). The test part had no say, and may see it otherwise."
+        )
         return Chosen(able[best].run, says, "tune part", settled)
     why = "are too few to tell" if few else "cannot tell"
     says = (

@@ -110,6 +110,14 @@ def _small(parts: Parts) -> None:
         _validated(parts, cross_validation.REPEATS, None, lambda done, total: None)
 
 
+def _repeats_kept(result: Path) -> int:
+    """Of the cross-validation that is there; 0 where there is none."""
+    try:
+        return len(json.loads((result / results.CROSS_VALIDATED).read_text())["spread"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
 def _validated(parts: Parts, repeats: int, kept: Path | None, on_progress: Callable[[int, int], None]) -> bool:
     """Whether all repeats are in what was written."""
     e, cohort, engine = parts.examples, parts.cohort, parts.engine
@@ -129,7 +137,9 @@ def _validated(parts: Parts, repeats: int, kept: Path | None, on_progress: Calla
     scores, folds = found
     if len(scores) < repeats:
         parts.listener.note(f"Cross-validation was stopped after {len(scores)} of {repeats} repeats.")
-    if scores:
+    if scores and len(scores) < _repeats_kept(parts.result):
+        parts.listener.note("A cross-validation with more repeats is there already; that one is kept.")
+    elif scores:
         said = cross_validation.judged(
             scores, folds, e.labels, cohort.classes, cohort.positive, parts.patients, parts.recipe.seed
         )

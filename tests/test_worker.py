@@ -138,7 +138,13 @@ def pair(practice: Practice) -> tuple[Path, Path, int]:
     before = len(list(practice.ws.features.rglob("*.npz")))
     probe = practice.ws.run(
         start.start(
-            practice.ws, practice.cohort.id, practice.source, "linear-probe", control="from-scratch", launch=False
+            practice.ws,
+            practice.cohort.id,
+            practice.source,
+            "linear-probe",
+            settings={"looks": 0},
+            control="from-scratch",
+            launch=False,
         )
     )
     control = practice.ws.run(next(s.id for s in store.runs(practice.ws) if s.control_for == probe.name))

@@ -364,7 +364,7 @@ def _control(facts: Facts) -> Section:
     else:
         blocks.append(Text("No control was run.", "quiet"))
     if facts.result.cross_validated:
-        blocks.append(Text(f"Cross-validated: {facts.result.cross_validated.says}"))
+        blocks.append(Text(facts.result.cross_validated.says))
     if facts.result.learning_curve:
         blocks.append(Text(f"Learning curve: {facts.result.learning_curve.says}"))
     return Section("control", "Was the source worth it?", tuple(blocks))

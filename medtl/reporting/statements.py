@@ -211,7 +211,7 @@ def _results(facts: Facts) -> dict[str, Statement]:
         "fairness": app("Not examined: no group of patients was tested apart.", "limits"),
         "internal": app(
             "Tested once on the held-out part, after training and threshold were fixed. "
-            + (f"Cross-validated: {result.cross_validated.says}" if result.cross_validated else ""),
+            + (result.cross_validated.says if result.cross_validated else ""),
             "numbers",
         ),
         "performance": app(f"{numbers}.", "numbers"),

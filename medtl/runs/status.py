@@ -181,7 +181,7 @@ def _fraction(at: Event) -> float | None:
     """Share of the present phase that is done; for gradient descent, of all its epochs."""
     if at.get("event") == "phase":
         done, total = _number(at.get("done")), _number(at.get("total"))
-        return min(1.0, done / total) if done is not None and total else None
+        return min(1.0, done / total) if done is not None and total and total > 1 else None
     epoch, epochs = _number(at.get("epoch")), _number(at.get("epochs"))
     if epoch is None or not epochs:
         return None

@@ -13,7 +13,7 @@ class LinearProbe(Strategy):
     card: ClassVar[Card] = Card(
         id="linear-probe",
         title="Train only the last layer",
-        says="Keeps the source exactly as it is and learns only how to weigh what it already sees. Seconds, steady on "
+        says="Keeps the source exactly as it is and learns only how to weigh what it already sees. Quick, steady on "
         "few cases, and the reference every other strategy has to beat.",
         reference="Alain and Bengio 2016, arXiv:1610.01644; logistic regression on frozen features",
         limits="Cannot learn to see what the source never learned to see; falls behind on large cohorts whose images "

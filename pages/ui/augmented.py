@@ -46,10 +46,11 @@ def _draw(cohort: Cohort, source: Source, kind: str) -> None:
 
 def _one(case: Case, shown: Sequence[Any], kind: str) -> None:
     st.caption(md(case.label))
-    columns = st.columns(len(shown), gap="xsmall", wrap=False)
+    columns = st.columns(len(shown), gap="xsmall")
     for at, (column, picture) in enumerate(zip(columns, shown, strict=True)):
         what = f"changed by {kind}, {at} of {len(shown) - 1}" if at else "as it is shown"
         column.image(picture, width="stretch", alt=f"{plain(case.name)}, {plain(case.label)}: {what}")
+        column.caption("changed" if at else "as it is")
 
 
 @st.cache_data(max_entries=40, show_spinner=False)

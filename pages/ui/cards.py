@@ -258,6 +258,8 @@ def advised(recipe: Recipe) -> str:
     basis = f" ({md(recipe.advised['basis'])})" if recipe.advised.get("basis") else ""
     if source == recipe.source and strategy in (None, recipe.strategy):
         return f"As recommended: {md(shelf.source_title(source))}{how}{basis}."
+    if recipe.automatic and source == recipe.source:
+        return f"Started by Automatic, from {md(shelf.source_title(source))} as recommended{basis}."
     chosen = f"{md(shelf.source_title(recipe.source))}, {md(shelf.strategy_title(recipe.strategy).lower())}"
     return f"Recommended: {md(shelf.source_title(source))}{how}{basis}; chosen: {chosen}."
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 import medtl
 from pages.ui import selection, shelf, show, words
-from pages.ui.escape import md, short
+from pages.ui.escape import md, plain, short
 from pages.ui.selection import Selection
 
 # key, title, icon; the order of the way
@@ -176,14 +176,14 @@ def _change(chosen: Selection) -> None:
             "Cohort",
             list(cohorts),
             list(cohorts).index(at) if at in cohorts else None,
-            format_func=lambda i: md(cohorts[i]),
+            format_func=lambda i: plain(cohorts[i]),
         )
         runs = words.distinct({one.id: one.title for one in shelf.runs() if one.cohort == picked})
         run = st.selectbox(
             "Run",
             list(runs),
             list(runs).index(chosen.run) if chosen.run in runs else None,
-            format_func=lambda i: md(runs[i]),
+            format_func=lambda i: plain(runs[i]),
             placeholder="No run of this cohort yet" if not runs else "Pick a run",
             disabled=not runs,
         )

@@ -88,7 +88,7 @@ def _row(one: Member, choice: Chosen | None) -> None:
         )
     says.caption(md(shelf.progress(one.run).says))
     auroc = shelf.result(one.run).estimate("auroc") if one.answered else None
-    number.markdown(f"AUROC **{words.value(auroc)}** ({words.interval(auroc)})" if auroc else ":gray[–]")
+    number.markdown(f"Test AUROC **{words.value(auroc)}** ({words.interval(auroc)})" if auroc else ":gray[–]")
     if choice and choice.run == one.run:
         with mark:
             st.badge("chosen" if choice.settled else "best so far", icon=":material/star:", color="green")

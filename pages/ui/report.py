@@ -234,7 +234,11 @@ def others(result: Result, run: str) -> None:
     group = [one.run for one in shelf.members(result.recipe.group) if one.answered]
     together = [run, *(id for id in group if id != run)][:6]
     alone = len(together) < 2
-    says = "Compare with other runs" if alone else f"Compare with the {len(together) - 1} started with it"
+    rest = len(together) - 1
+    says = (
+        "Compare with the other run started with it" if rest == 1 else f"Compare with the {rest} runs started with it"
+    )
+    says = "Compare with other runs" if alone else says
     if st.button(says, icon=":material/compare_arrows:"):
         selection.go("compare", runs=selection.together(together))
 

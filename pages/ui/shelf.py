@@ -97,9 +97,11 @@ def has_result(id: str) -> bool:
 
 
 def result(id: str) -> results.Result:
-    """NotFound-like MedtlError when the run has none yet. Read anew when a control replaced the cheap one."""
+    """NotFound-like MedtlError when the run has none yet. Read anew when a control replaced the cheap one, or what is
+    worked out after the result has come."""
     folder = run(id) / "result"
-    stamps = tuple(_stamp(folder / name) for name in ("estimates.json", "control.json", "curves.json"))
+    names = (results.ESTIMATES, results.CONTROL, results.CURVES, results.CROSS_VALIDATED, results.LEARNING_CURVE)
+    stamps = tuple(_stamp(folder / name) for name in names)
     return _result(str(run(id)), stamps)
 
 

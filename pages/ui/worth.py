@@ -133,7 +133,7 @@ def cross_validated(found: CrossValidated | None) -> None:
         "its patient. It speaks of the plan, not of the one network that is kept.",
     )
     lowest, highest = min(found.spread, default=found.value), max(found.spread, default=found.value)
-    spread = f", {len(found.spread)} repeats from {lowest:.2f} to {highest:.2f}" if found.spread else ""
+    spread = f", {words.count(len(found.spread), 'repeat')} from {lowest:.2f} to {highest:.2f}" if found.spread else ""
     plots.draw(
         side_by_side.spread(found.value, found.low, found.high, found.spread),
         f"Cross-validated AUROC {found.value:.2f} ({found.low:.2f} to {found.high:.2f}){spread}",

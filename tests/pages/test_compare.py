@@ -83,6 +83,6 @@ def test_more_than_two_show_every_pair(ws: Workspace, cohort: Cohort, open_page:
 def test_trust_leads_to_the_others_of_its_group(ws: Workspace, cohort: Cohort, open_page: Open) -> None:
     ids = make_group(ws, cohort, ("linear-probe", "finished"), ("fine-tune", "finished"))
     at = open_page("trust", run=ids[1])
-    next(b for b in at.button if b.label == "Compare with the 1 started with it").click().run()
+    next(b for b in at.button if b.label == "Compare with the other run started with it").click().run()
     healthy(at)
     assert in_address(at, "runs") == f"{ids[1]},{ids[0]}"

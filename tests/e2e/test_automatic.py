@@ -10,15 +10,14 @@ import pytest
 from medtl import automatic
 from medtl.runs import store
 from medtl.workspace import Workspace
-from tests.builders import add_source
+from tests.builders import add_cohort, add_source
 from tests.e2e.conftest import App, chromium, settle, shoot
 from tests.e2e.test_pages import grave
-from tests.pages.conftest import make_cohort
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """A workspace of its own with a source so small that three trainings take a minute."""
+    """A workspace of its own: 60 pictures and a source so small that three trainings take a minute."""
     chromium()
     app = App(Workspace(tmp_path_factory.mktemp("automatic") / "home").ensure().home)
     yield app
@@ -27,7 +26,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 def test_from_strategy_to_compare_without_a_number(app: App, tab: Callable[..., Any], tmp_path: Path) -> None:
     ws = Workspace(app.home)
-    cohort, source = make_cohort(ws, tmp_path / "brought").id, add_source(ws, tmp_path / "source")
+    cohort, source = add_cohort(ws, tmp_path / "brought").id, add_source(ws, tmp_path / "source")
     page = tab()
     page.goto(f"{app.url}/strategy?cohort={cohort}&source={source}")
     settle(page)

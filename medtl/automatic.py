@@ -17,6 +17,7 @@ from medtl.runs import launch as launching
 from medtl.runs import status, store
 from medtl.runs.answers import Answers, answers
 from medtl.sources import library as sources
+from medtl.sources import resized
 from medtl.training import cost
 from medtl.training.head import log_loss, softmax, tempered_loss
 from medtl.training.judgement import tempered
@@ -72,6 +73,7 @@ def begin(
     expected: Sequence[str] = (),
     aids: Mapping[str, Mapping[str, Any]] | None = None,
     labels: Mapping[str, Any] | None = None,
+    size: int = 0,
     title: str | None = None,
     launch: bool = True,
 ) -> str:
@@ -83,7 +85,7 @@ def begin(
     A from-scratch control is queued once for the group, last: when asked for, or when the budget has room for it.
     Raises MedtlError with what is missing, and then leaves no run behind.
     `aids` are what a strategy asks for besides (unlabelled, teacher), `labels` how labels are taken by all of them
-    (uncertain, weigh_tasks).
+    (uncertain, weigh_tasks), `size` the pixels a side the source is shown instead of its own.
     """
     cohort = cohorts.load(ws, cohort_id)
     why = start.why_not(cohort)
@@ -91,7 +93,7 @@ def begin(
         raise NotReady(*why)
     if source_id == "auto":
         source_id = start.advised_source(ws, cohort)
-    source = sources.sources(ws)[source_id]
+    source = resized.at(sources.sources(ws)[source_id], size)
     chosen = dict(settings or {})
     if automatic and not strategies_asked:
         expected = expected or rank.tried(ws, cohort, source, budget)
@@ -108,7 +110,7 @@ def begin(
         for id in wanted:
             run = start.start(
                 ws, cohort_id, source_id, id, settings=chosen.get(id), seed=seed, device=device, title=title,
-                budget=budget / slow if id != PROBE else budget, launch=False,
+                budget=budget / slow if id != PROBE else budget, size=size, launch=False,
                 together=start.Together(group, automatic, order), **(aids or {}).get(id, {}), **(labels or {}),
             )  # fmt: skip
             made.append(run)

@@ -285,6 +285,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--device", default="auto")
     train.add_argument("--control", choices=("thumbnails", "from-scratch"), default="thumbnails")
     train.add_argument("--unlabelled", default="", metavar="COHORT", help="its images are used without their labels")
+    train.add_argument(
+        "--size", type=int, default=0, metavar="PX", help="pixels a side the source is shown; 0: its own"
+    )
     train.add_argument("--teacher", default="", metavar="RUN", help="a finished run of this cohort to learn from")
     train.add_argument("--title")
     train.add_argument("--cross-validate", action="store_true", help="afterwards train the plan in every fold, too")

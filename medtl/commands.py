@@ -352,7 +352,8 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             ws, options.cohort, options.source, [id for id in named if id != "auto"],
             settings={id: _known(id, settings) for id in named}, automatic="auto" in named, seed=options.seed,
             device=options.device, control=options.control, title=options.title,
-            budget=_seconds(options.budget), aids={id: _aids(id, options, several=True) for id in named}, labels=labels,
+            budget=_seconds(options.budget), size=options.size, labels=labels,
+            aids={id: _aids(id, options, several=True) for id in named},
         )  # fmt: skip
         ids = [member.run for member in automatic.members(ws, group)]
     else:
@@ -361,7 +362,7 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             start.start(
                 ws, options.cohort, options.source, named[0], settings=settings, seed=options.seed,
                 device=options.device, control=options.control, title=options.title,
-                budget=_seconds(options.budget), **_aids(named[0], options, several=False), **labels,
+                budget=_seconds(options.budget), size=options.size, **_aids(named[0], options, several=False), **labels,
             )
         ]  # fmt: skip
     if options.cross_validate:

@@ -16,6 +16,7 @@ from medtl.modalities.image import keys
 from medtl.runs import launch as launching
 from medtl.runs import results, store
 from medtl.sources import library as sources
+from medtl.sources import resized
 from medtl.strategies import uncertain as uncertain_labels
 from medtl.strategies.strategy import Strategy
 from medtl.training import cost
@@ -58,12 +59,13 @@ def start(
     teacher: str = "",
     title: str | None = None,
     budget: float = 0.0,
+    size: int = 0,
     together: Together | None = None,
     launch: bool = True,
 ) -> str:
     """Make a run and start it; returns its id. "auto" is allowed for source and strategy; as a strategy it starts the
     automatic group (medtl.automatic) and returns the group's id, that of its first run. `budget`: seconds after which
-    training ends with the best until then; 0: none.
+    training ends with the best until then; 0: none. `size`: pixels a side the source is shown instead of its own.
 
     With `control="from-scratch"` a second run of the same network without the source is queued behind it, whose result
     replaces the cheap control. Settings not named follow the cohort. `unlabelled` is the cohort whose images are used
@@ -76,7 +78,7 @@ def start(
 
         return automatic.begin(
             workspace, cohort_id, source_id, automatic=True, seed=seed, device=device, budget=budget, control=control,
-            title=title, launch=launch, labels={"uncertain": uncertain, "weigh_tasks": weigh_tasks},
+            title=title, launch=launch, size=size, labels={"uncertain": uncertain, "weigh_tasks": weigh_tasks},
         )  # fmt: skip
     cohort = cohorts.load(workspace, cohort_id)
     why = why_not(cohort)
@@ -89,6 +91,7 @@ def start(
     source = known[source_id]
     if not source.available:
         raise NotReady(f"The source '{source.title}' cannot be used: {source.why_not}", "Choose another source.")
+    shown = resized.at(source, size)
     strategy = strategies.make_for(strategy_id, cohort, settings)
     reason = strategies.why_not(strategy, source, cohort)
     if reason:
@@ -119,11 +122,12 @@ def start(
         group=(together.group or id) if together else "",
         automatic=together.automatic if together else False,
         budget=budget,
+        size=size,
         advised=advised | ({"expected": ",".join(together.expected)} if together else {}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
     )
-    takes = estimate(workspace, cohort, source, strategy)
+    takes = estimate(workspace, cohort, shown, strategy)
     folder = store.create(workspace, recipe, {"seconds": round(takes.seconds, 2), "basis": takes.basis})
     if launch:
         launching.launch(folder)
@@ -162,6 +166,7 @@ def start_control(workspace: Workspace, run_id: str, launch: bool = True) -> str
         "from-scratch",
         seed=recipe.seed,
         device=recipe.device,
+        size=recipe.size,
         uncertain=recipe.uncertain,
         weigh_tasks=recipe.weigh_tasks,
         control_for=run_id,

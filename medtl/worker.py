@@ -177,7 +177,7 @@ class _Story:
 
         from medtl.cohorts import library as cohorts
         from medtl.modalities.image import ImageInputs, keys, together
-        from medtl.sources import cards
+        from medtl.sources import cards, resized
         from medtl.sources import library as sources
         from medtl.training import examples
         from medtl.training.examples import Examples
@@ -191,6 +191,7 @@ class _Story:
                 f"The source '{source.title}' is no longer the one this run was made with.",
                 "Start a new run with the source as it is now.",
             )
+        source = resized.at(source, self.recipe.size)
         part = cohort.split.part_of()
         parts = np.array([part.get(case.id, "") for case in cohort.cases])
         self.cohort: Cohort = cohort

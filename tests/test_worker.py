@@ -15,6 +15,7 @@ import pytest
 from medtl import start, strategies
 from medtl.cohorts import library as cohorts
 from medtl.errors import BadInput, NotReady
+from medtl.prediction import Trained
 from medtl.runs import events, results, status, store
 from medtl.sources import library
 from medtl.training import cost, hindsight
@@ -375,3 +376,26 @@ def test_a_run_that_is_not_there(tmp_path: Path) -> None:
     for arguments in ([], [str(tmp_path / "runs" / "gone")]):
         ended = subprocess.run([sys.executable, "-m", "medtl.worker", *arguments], cwd=ROOT, capture_output=True)
         assert ended.returncode != 0 and b"Traceback" not in ended.stderr
+
+
+def test_a_source_shown_at_another_size_is_asked_at_that_size_later(practice: Practice) -> None:
+    """The size is kept with the run: its card, its control and every later answer know it."""
+    run = practice.ws.run(
+        start.start(
+            practice.ws,
+            practice.cohort.id,
+            practice.source,
+            "linear-probe",
+            settings={"looks": 0},
+            size=64,
+            launch=False,
+        )
+    )
+    assert work(run) == 0, (run / "log.txt").read_text()
+    own, other = library.from_run(practice.folder), library.from_run(run)
+    assert (own.input.size, other.input.size) == (96, 64)
+    row = next(row for row in results.predictions(run) if row.part == "test")
+    asked = Trained(practice.ws, run.name)
+    (answer,) = asked.predict([practice.original(row.case)])
+    asked.close()
+    assert answer.scores == pytest.approx(dict(row.scores), abs=1e-4)

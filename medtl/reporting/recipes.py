@@ -19,8 +19,7 @@ from medtl.workspace import Workspace, write_whole
 
 NAME = "recipe.json"
 KIND = "medtl recipe"
-MORE = ("budget", "unlabelled", "teacher")  # handed on only when chosen
-NOT_YET = ("size",)  # choices of a recipe that nobody can start a run with
+MORE = ("budget", "unlabelled", "teacher", "size")  # handed on only when chosen
 
 
 def write(facts: Facts, path: Path) -> None:
@@ -65,8 +64,6 @@ def repeat(
         raise BadInput(
             f"The source '{source.title}' is no longer the one of this recipe.", "Restore it, or start a new run."
         )
-    if other := [name for name in NOT_YET if getattr(recipe, name)]:
-        raise BadInput(f"This recipe sets {', '.join(other)}, which cannot be repeated.", "Start a new run.")
     more: dict[str, Any] = {name: value for name in MORE if (value := getattr(recipe, name))}
     run = start.start(
         ws, recipe.cohort, recipe.source, recipe.strategy, settings=recipe.settings, seed=recipe.seed,

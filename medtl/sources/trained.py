@@ -57,6 +57,7 @@ def recipe_in_words(recipe: Recipe) -> str:
     settings += " --weigh-findings" if recipe.weigh_tasks else ""
     aids = f" --unlabelled {recipe.unlabelled}" if recipe.unlabelled else ""
     aids += f" --teacher {recipe.teacher}" if recipe.teacher else ""
+    aids += f" --size {recipe.size}" if recipe.size else ""
     return (
         f"python -m medtl train {recipe.cohort} --source {recipe.source} --strategy {recipe.strategy} {settings} "
         f"--seed {recipe.seed}{aids}".strip()

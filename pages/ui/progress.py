@@ -178,6 +178,10 @@ def _again(run: str) -> None:
             control_for=old.control_for,
             uncertain=old.uncertain,
             weigh_tasks=old.weigh_tasks,
+            unlabelled=old.unlabelled,
+            teacher=old.teacher,
+            budget=old.budget,
+            size=old.size,
             title=old.title,
         )
         shelf.forget()

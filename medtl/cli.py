@@ -20,6 +20,7 @@ from medtl.commands import Answer
 from medtl.errors import MedtlError
 from medtl.evaluation.paired import p_in_words
 from medtl.rank import LOOKED_AT
+from medtl.strategies.strategy import FAMILIES
 from medtl.vocabulary import WINDOWS, Policy, Task, Uncertain
 from medtl.workspace import Workspace
 
@@ -124,6 +125,25 @@ def _show_run(run: Answer) -> None:
             print(f"  {run[name]['says']}")
     if run.get("message"):
         print(f"  {run['message']} {run.get('advice', '')}")
+
+
+def _show_strategies(answer: Answer) -> None:
+    """By family; what each says of itself, and its settings with their ranges, are in `--json`."""
+    for family, title in FAMILIES.items():
+        print(f"{title}:")
+        for one in answer["strategies"]:
+            if one["family"] == family:
+                print(f"  {one['id']:<15} {one['title']}")
+    print("What each does, its limits and its settings: docs/strategies.md, or with --json.")
+
+
+def _show_all_runs(answer: Answer) -> None:
+    for run in answer["runs"]:
+        auroc = run["headline"]
+        number = f"  AUROC {auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f})" if auroc else ""
+        print(f"{run['run']}  {run['status']:<11}  {run['title']}{number}")
+    if not answer["runs"]:
+        print("There is no run yet.")
 
 
 def _show_ranking(answer: Answer) -> None:
@@ -249,7 +269,7 @@ def _parser() -> argparse.ArgumentParser:
     bring.add_argument("--card", help="TOML with says, trained_on, cases, labels, licence, ...")
     command(source, "delete", commands.source_delete, "delete a source you added").add_argument("id")
 
-    command(words, "strategies", commands.strategies, "all transfer strategies and their settings")
+    command(words, "strategies", commands.strategies, "all transfer strategies and their settings", _show_strategies)
     rank = command(
         words, "rank", commands.rank, "how well each source suits a cohort, measured on its own images", _show_ranking
     )
@@ -302,7 +322,7 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--detach", action="store_true", help="return at once")
     compare = command(words, "compare", commands.compare, "two to six finished runs of one cohort", _show_compared)
     compare.add_argument("run", nargs="+", metavar="RUN")
-    command(words, "runs", commands.runs, "all runs")
+    command(words, "runs", commands.runs, "all runs", _show_all_runs)
     command(words, "show", commands.show, "one run", _show_run).add_argument("run")
     command(words, "stop", commands.stop, "stop a run, keeping the best so far", _show_run).add_argument("run")
     resume = command(words, "resume", commands.resume, "go on from the last checkpoint", _show_run)

@@ -65,7 +65,7 @@ MAY_IMPORT = {
         "medtl.sources", "medtl.strategies", "medtl.training", "medtl.transferability",
     },
     "medtl.warm": {"medtl.runs", "medtl.training", "medtl.worker"},
-    "medtl.cli": {"medtl.commands", "medtl.evaluation", "medtl.rank"},
+    "medtl.cli": {"medtl.commands", "medtl.evaluation", "medtl.rank", "medtl.strategies"},
     "medtl.commands": {
         "medtl.automatic", "medtl.calibrating", "medtl.checkup", "medtl.cohorts", "medtl.comparing", "medtl.demo",
         "medtl.doctor", "medtl.housekeeping", "medtl.prediction", "medtl.published", "medtl.rank", "medtl.reporting",

@@ -326,3 +326,13 @@ def test_plan_and_recommend_say_what_a_budget_means(ask: Ask, practice: Practice
     assert code == 0 and said["seconds"] > 1 and said["budget"] and said["cost"]
     fails(ask, "plan", *what, "--strategy", "fine-tune", "--budget", "soon")
     fails(ask, "train", *what, "--strategy", "fine-tune", "--budget", "1s")
+
+
+def test_strategies_and_runs_can_be_read_without_json(practice: Practice, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["strategies", "--home", str(practice.ws.home)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split()[:1] == ["linear-probe"] and "Train only the last layer" in line for line in lines)
+    assert all(len(line) <= 120 and "{" not in line for line in lines)
+    assert cli.main(["runs", "--home", str(practice.ws.home)]) == 0
+    shown = capsys.readouterr().out
+    assert practice.run in shown and "finished" in shown and "AUROC" in shown and "{" not in shown

@@ -655,6 +655,7 @@ _NEEDED = (
     "medtl.modalities.image",
     "medtl.sources.architectures",
     "medtl.sources.library",
+    "medtl.sources.resized",
     "medtl.sources.trained",
     "medtl.sources.weights",
     "medtl.strategies",

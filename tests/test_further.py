@@ -15,7 +15,17 @@ QUICK = {"epochs": 1, "batch": 12}
 
 
 @pytest.fixture(scope="module")
-def tuned(practice: Practice) -> Path:
+def probe(practice: Practice) -> Path:
+    """A linear probe as a user would run it, with its further looks at every picture."""
+    folder = practice.ws.run(
+        start.start(practice.ws, practice.cohort.id, practice.source, "linear-probe", launch=False)
+    )
+    assert work(folder) == 0, (folder / "log.txt").read_text()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tuned(practice: Practice, probe: Path) -> Path:
     """A finished fine-tuning, cross-validated as was wished when it was started."""
     run = start.start(practice.ws, practice.cohort.id, practice.source, "fine-tune", settings=QUICK, launch=False)
     folder = practice.ws.run(run)
@@ -24,15 +34,15 @@ def tuned(practice: Practice) -> Path:
     return folder
 
 
-def test_an_adapted_network_stands_beside_thumbnails_and_the_frozen_probe(tuned: Path, practice: Practice) -> None:
+def test_an_adapted_network_stands_beside_thumbnails_and_the_frozen_probe(tuned: Path, probe: Path) -> None:
     found = results.load(tuned)
     assert [guard.name for guard in found.guards] == ["thumbnails", "linear-probe"] and found.guards[0] == found.control
     # The probe a user would run, whose further looks at the pictures are known from the run of it.
-    probe, own = found.guards[1], results.load(practice.folder).estimate("auroc")
-    assert probe.auroc and own and probe.auroc.value == pytest.approx(own.value, abs=1e-9)
+    guard, own = found.guards[1], results.load(probe).estimate("auroc")
+    assert guard.auroc and own and guard.auroc.value == pytest.approx(own.value, abs=1e-9)
     ours = found.estimate("auroc")
-    assert ours and probe.difference.value == pytest.approx(ours.value - own.value, abs=1e-9)
-    assert probe.verdict in ("helps", "no difference seen", "hurts") and "training only the last layer" in probe.says
+    assert ours and guard.difference.value == pytest.approx(ours.value - own.value, abs=1e-9)
+    assert guard.verdict in ("helps", "no difference seen", "hurts") and "training only the last layer" in guard.says
 
 
 def test_the_probe_has_no_guard_of_its_own_kind(practice: Practice) -> None:

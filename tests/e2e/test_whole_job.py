@@ -47,7 +47,7 @@ def test_from_a_zip_to_an_explained_prediction(app: App, tab: Callable[..., Any]
     assert page.get_by_text(re.compile("0 (patients|images|near-copies)")).count() > 0
     shoot(page, "walk-2-mended")
 
-    # Source and strategy: no number is typed. The quickest strategy is picked, by its address; Automatic has its own test.
+    # Source and strategy: no number is typed. The quickest strategy is taken; Automatic has a test of its own.
     page.get_by_role("button", name="Choose a source").click()
     settle(page)
     shoot(page, "walk-3-source")

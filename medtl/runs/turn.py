@@ -54,7 +54,7 @@ def wait_for_turn(
                     device_lock.write_text(folder.name)  # only to count runs before us; the lock itself is the truth
                     yield
                     return
-        before = before | _holder(device_lock)
+        before = before | _holder(device_lock, folder.parent)
         if before and len(before) != told:
             told = len(before)
             on_wait(told)
@@ -84,7 +84,12 @@ def _told_just_now(place: Path) -> bool:
         return False
 
 
-def _holder(device_lock: Path) -> frozenset[str]:
+def _holder(device_lock: Path, runs: Path) -> frozenset[str]:
+    """Who computes now. A name left by an earlier holder, where the present one has not written its own yet, is no run
+    before this one."""
     if not locks.is_held(device_lock):
         return frozenset()
-    return frozenset({device_lock.read_text() or "another run"})
+    name = device_lock.read_text()
+    if name and (runs / name).is_dir() and not locks.is_held(runs / name / store.LIFE):
+        return frozenset()
+    return frozenset({name or "another run"})

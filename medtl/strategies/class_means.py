@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from medtl.strategies import common
-from medtl.strategies.strategy import Strategy
-from medtl.vocabulary import Card, Outline, Plan, Solve
+from medtl.strategies.solved import Solved
+from medtl.vocabulary import Card
 
 SHARPNESS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
 @dataclass(frozen=True)
-class ClassMeans(Strategy):
+class ClassMeans(Solved):
     card: ClassVar[Card] = Card(
         id="class-means",
         title="Nearest class average",
@@ -21,17 +20,9 @@ class ClassMeans(Strategy):
         limits="Nothing is weighed: with more cases a fitted last layer is better. Features are centred on your "
         "training images, since the source's own average is not known.",
     )
-    family = "frozen"
-    class_weights: str = common.balance()
-
-    def plan(self, outline: Outline, classes: int) -> Plan:
-        return (
-            common.new_head(classes),
-            Solve(
-                "Look at every image once with the frozen source, then keep the average direction of each class; how "
-                "sharply likeness is read is chosen on the tuning part.",
-                SHARPNESS,
-                balanced=self.class_weights == common.BALANCED,
-                rule="class-means",
-            ),
-        )
+    rule = "class-means"
+    strengths = SHARPNESS
+    does = (
+        "Look at every image once with the frozen source, then keep the average direction of each class; how "
+        "sharply likeness is read is chosen on the tuning part."
+    )

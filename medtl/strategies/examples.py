@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from medtl.strategies import common
-from medtl.strategies.strategy import Strategy
-from medtl.vocabulary import Card, Cohort, Outline, Plan, Solve, Source
+from medtl.strategies.solved import Solved
+from medtl.vocabulary import Card, Cohort, Source
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
-class Examples(Strategy):
+class Examples(Solved):
     card: ClassVar[Card] = Card(
         id="examples",
         title="Class averages and examples",
@@ -21,20 +21,12 @@ class Examples(Strategy):
         limits="Made for few cases; the model carries what the source saw in each training image, and grows with their "
         "number. Every feature counts the same.",
     )
-    family = "frozen"
-    class_weights: str = common.balance()
-
-    def plan(self, outline: Outline, classes: int) -> Plan:
-        return (
-            common.new_head(classes),
-            Solve(
-                "Look at every image once with the frozen source and keep what it saw in the training images; how much "
-                "the single cases count beside the class averages is chosen on the tuning part.",
-                SHARES,
-                balanced=self.class_weights == common.BALANCED,
-                rule="examples",
-            ),
-        )
+    rule = "examples"
+    strengths = SHARES
+    does = (
+        "Look at every image once with the frozen source and keep what it saw in the training images; how much "
+        "the single cases count beside the class averages is chosen on the tuning part."
+    )
 
     def why_not(self, source: Source, cohort: Cohort) -> str | None:
         return common.too_many_to_keep(cohort)

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from medtl.strategies import common
-from medtl.strategies.strategy import Strategy
-from medtl.vocabulary import Card, Outline, Plan, Solve
+from medtl.strategies.solved import Solved
+from medtl.vocabulary import Card
 
 SHRINKAGES = (0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 
 
 @dataclass(frozen=True)
-class Lda(Strategy):
+class Lda(Solved):
     card: ClassVar[Card] = Card(
         id="lda",
         title="Last layer from averages and spread",
@@ -21,17 +20,9 @@ class Lda(Strategy):
         limits="Takes all classes to spread alike. A class of several kinds of images has an average that looks like "
         "none of them.",
     )
-    family = "frozen"
-    class_weights: str = common.balance()
-
-    def plan(self, outline: Outline, classes: int) -> Plan:
-        return (
-            common.new_head(classes),
-            Solve(
-                "Look at every image once with the frozen source, then work out the last layer from the average of "
-                "each class and the spread around it; how far to trust the spread is chosen on the tuning part.",
-                SHRINKAGES,
-                balanced=self.class_weights == common.BALANCED,
-                rule="lda",
-            ),
-        )
+    rule = "lda"
+    strengths = SHRINKAGES
+    does = (
+        "Look at every image once with the frozen source, then work out the last layer from the average of "
+        "each class and the spread around it; how far to trust the spread is chosen on the tuning part."
+    )

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from medtl.strategies import common
-from medtl.strategies.strategy import Strategy
-from medtl.vocabulary import Card, Cohort, Outline, Plan, Solve, Source
+from medtl.strategies.solved import Solved
+from medtl.vocabulary import Card, Cohort, Source
 
 HOW_MANY = (1.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 
 
 @dataclass(frozen=True)
-class Neighbours(Strategy):
+class Neighbours(Solved):
     card: ClassVar[Card] = Card(
         id="neighbours",
         title="Most similar cases",
@@ -23,20 +23,12 @@ class Neighbours(Strategy):
         "the source saw in each training image, and grows with their number. Where all similar cases agree there is no "
         "heat map.",
     )
-    family = "frozen"
-    class_weights: str = common.balance()
-
-    def plan(self, outline: Outline, classes: int) -> Plan:
-        return (
-            common.new_head(classes),
-            Solve(
-                "Look at every image once with the frozen source and keep what it saw in the training images; how many "
-                "of the most similar ones answer is chosen on the tuning part.",
-                HOW_MANY,
-                balanced=self.class_weights == common.BALANCED,
-                rule="neighbours",
-            ),
-        )
+    rule = "neighbours"
+    strengths = HOW_MANY
+    does = (
+        "Look at every image once with the frozen source and keep what it saw in the training images; how many "
+        "of the most similar ones answer is chosen on the tuning part."
+    )
 
     def why_not(self, source: Source, cohort: Cohort) -> str | None:
         return common.too_many_to_keep(cohort)

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from medtl.strategies import common
-from medtl.strategies.strategy import Strategy
-from medtl.vocabulary import Card, Outline, Plan, Solve
+from medtl.strategies.solved import Solved
+from medtl.vocabulary import Card
 
 STRENGTHS = tuple(10 ** (exponent / 2) for exponent in range(-2, 13))  # alpha; 1000 and more on very few cases
 
 
 @dataclass(frozen=True)
-class Ridge(Strategy):
+class Ridge(Solved):
     card: ClassVar[Card] = Card(
         id="ridge",
         title="Last layer by least squares",
@@ -22,17 +21,9 @@ class Ridge(Strategy):
         limits="Least squares are not made for classes: cases far on the right side of the border count as errors, "
         "too. Cannot learn to see what the source never learned to see.",
     )
-    family = "frozen"
-    class_weights: str = common.balance()
-
-    def plan(self, outline: Outline, classes: int) -> Plan:
-        return (
-            common.new_head(classes),
-            Solve(
-                "Look at every image once with the frozen source, then work out the last layer by least squares; how "
-                "strongly to regularise is chosen on the tuning part.",
-                STRENGTHS,
-                balanced=self.class_weights == common.BALANCED,
-                rule="ridge",
-            ),
-        )
+    rule = "ridge"
+    strengths = STRENGTHS
+    does = (
+        "Look at every image once with the frozen source, then work out the last layer by least squares; how "
+        "strongly to regularise is chosen on the tuning part."
+    )

@@ -457,7 +457,9 @@ class _Story:
             source = trained.source_of(self.recipe, self.cohort, self.source, self.plan, self.evaluation, result)
             source = replace(source, looks=fitted.looks.times, looks_like=fitted.looks.kind)
             cards.write(result, source, trained.recipe_in_words(self.recipe))
-            self._neighbours().save(result)
+            near = self._neighbours()
+            near.save(result)
+            self._gate(near, result)
             self._traces(result)
             results.write_predictions(result / results.PREDICTIONS, self.cohort.classes, self._rows())
             write_whole(result / results.CURVES, json.dumps(self.evaluation.curves))
@@ -480,6 +482,23 @@ class _Story:
         e = self.examples
         ids = [self.cohort.cases[i].id for i in e.train]
         return neighbours.learn(ids, self.features[e.train], self.features[e.tune])
+
+    def _gate(self, near: "Neighbours", result: Path) -> None:
+        """Which new images are of the kind it was trained on."""
+        import numpy as np
+
+        from medtl.gate import gate, learning
+        from medtl.training.cross_validation import keeps_trunk
+
+        e = self.examples
+        groups = e.groups if e.groups is not None else np.arange(len(e.labels))
+
+        def of(rows: "np.ndarray") -> gate.Cases:
+            cases = [self.cohort.cases[i] for i in rows]
+            return gate.Cases(self.features[rows], learning.seen_of(e.inputs.pixels, cases), groups[rows])  # type: ignore[attr-defined]
+
+        train, tune = of(learning.some(e.train)), of(learning.some(e.tune))
+        gate.learn(near, groups[e.train], train, tune, keeps_trunk(self.plan)).save(result)
 
     def _traces(self, result: Path) -> None:
         """So that a later target can be compared with what this run was trained on, and copies of it be found."""
@@ -652,6 +671,8 @@ _NEEDED = (
     "medtl.evaluation.paired",
     "medtl.explanation.neighbours",
     "medtl.further",
+    "medtl.gate.gate",
+    "medtl.gate.learning",
     "medtl.modalities.image",
     "medtl.sources.architectures",
     "medtl.sources.library",

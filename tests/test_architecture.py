@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "medtl.explanation": {"medtl.sources"},
     "medtl.training": {"medtl.sources", "medtl.evaluation"},
     "medtl.modalities": {"medtl.cohorts"},
+    "medtl.gate": {"medtl.cohorts", "medtl.explanation", "medtl.transferability"},
     "medtl.scrutiny": {"medtl.training"},
     "medtl.transferability": {"medtl.evaluation", "medtl.training", "medtl.sources"},
     "medtl.checkup": {
@@ -41,9 +42,10 @@ MAY_IMPORT = {
         "medtl.strategies", "medtl.training",
     },
     "medtl.comparing": {"medtl.automatic", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.strategies"},
+    "medtl.asking": {"medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.gate", "medtl.runs"},
     "medtl.prediction": {
-        "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
-        "medtl.training",
+        "medtl.asking", "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.gate", "medtl.modalities",
+        "medtl.runs", "medtl.sources", "medtl.training",
     },
     "medtl.reporting": {
         "medtl.checkup", "medtl.cohorts", "medtl.evaluation", "medtl.modalities", "medtl.runs", "medtl.sources",
@@ -61,7 +63,8 @@ MAY_IMPORT = {
     },
     "medtl.worker": {
         "medtl.aids",
-        "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.further", "medtl.modalities", "medtl.runs",
+        "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.further", "medtl.gate", "medtl.modalities",
+        "medtl.runs",
         "medtl.sources", "medtl.strategies", "medtl.training", "medtl.transferability",
     },
     "medtl.warm": {"medtl.runs", "medtl.training", "medtl.worker"},
@@ -91,6 +94,15 @@ STARTED_BY_NAME = {
 HEAVY = ("torch", "torchvision", "sklearn", "cv2", "onnx", "onnx2torch", "keras", "timm", "torchxrayvision")
 LIGHT = (
     "medtl.start",
+    "medtl.asking.answer",
+    "medtl.asking.brought",
+    "medtl.asking.frozen",
+    "medtl.asking.pooling",
+    "medtl.asking.reading",
+    "medtl.asking.table",
+    "medtl.gate.gate",
+    "medtl.gate.learning",
+    "medtl.prediction",
     "medtl.augmenting",
     "medtl.automatic",
     "medtl.comparing",

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from medtl.errors import BadInput, MedtlError, NotFound
-from medtl.prediction import UNLIKE, Trained, as_dict, as_message
+from medtl.prediction import DO_NOT, Trained, as_dict, as_message
 from medtl.runs import results
 from medtl.sources import library
 from medtl.sources.trained import export_as_source
@@ -26,7 +26,7 @@ def test_a_case_asked_again_answers_as_it_is_stored(trained: Trained, practice: 
     rows = [row for row in results.predictions(practice.folder) if row.part == "test"][:6]
     answers = trained.predict([practice.original(row.case) for row in rows])
     for row, answer in zip(rows, answers, strict=True):
-        assert answer.predicted == row.predicted and answer.why_not in (None, UNLIKE)
+        assert answer.predicted == row.predicted and answer.accepted == (answer.why_not is None)
         assert set(answer.scores) == set(practice.cohort.classes)
         for name, score in row.scores.items():
             assert answer.scores[name] == pytest.approx(score, abs=1e-4)
@@ -69,7 +69,9 @@ def test_a_foreign_picture_is_refused(trained: Trained, tmp_path: Path) -> None:
     Image.fromarray(colours).save(tmp_path / "stripes.png")
     answer = trained.predict([tmp_path / "stripes.png"])[0]
     assert answer.known is None
-    assert not answer.accepted and answer.why_not == UNLIKE and answer.predicted is not None
+    assert not answer.accepted and answer.predicted is not None and answer.settled is None
+    assert answer.why_not and "in colour" in answer.why_not and answer.why_not.endswith(DO_NOT)
+    assert answer.gate and {check.name for check in answer.gate.checks if not check.ok} >= {"coloured", "likeness"}
 
 
 def test_a_map_is_drawn_for_the_class_that_is_asked_for(trained: Trained, practice: Practice, tmp_path: Path) -> None:

@@ -308,6 +308,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--size", type=int, default=0, metavar="PX", help="pixels a side the source is shown; 0: its own"
     )
+    train.add_argument(
+        "--operating", default="youden", metavar="RULE",
+        help="how the threshold is chosen on the tune part: youden, sensitivity=90%%, specificity=90%%, cost=10",
+    )  # fmt: skip
     train.add_argument("--teacher", default="", metavar="RUN", help="a finished run of this cohort to learn from")
     train.add_argument("--title")
     train.add_argument("--cross-validate", action="store_true", help="afterwards train the plan in every fold, too")

@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from medtl.errors import BadInput
+from medtl.vocabulary import OperatingKind, OperatingRule
 from medtl.workspace import Workspace, write_whole
 
 if TYPE_CHECKING:
@@ -352,7 +353,7 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             ws, options.cohort, options.source, [id for id in named if id != "auto"],
             settings={id: _known(id, settings) for id in named}, automatic="auto" in named, seed=options.seed,
             device=options.device, control=options.control, title=options.title,
-            budget=_seconds(options.budget), size=options.size, labels=labels,
+            budget=_seconds(options.budget), size=options.size, labels=labels, operating=_rule(options.operating),
             aids={id: _aids(id, options, several=True) for id in named},
         )  # fmt: skip
         ids = [member.run for member in automatic.members(ws, group)]
@@ -362,7 +363,8 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             start.start(
                 ws, options.cohort, options.source, named[0], settings=settings, seed=options.seed,
                 device=options.device, control=options.control, title=options.title,
-                budget=_seconds(options.budget), size=options.size, **_aids(named[0], options, several=False), **labels,
+                budget=_seconds(options.budget), size=options.size, operating=_rule(options.operating),
+                **_aids(named[0], options, several=False), **labels,
             )
         ]  # fmt: skip
     if options.cross_validate:
@@ -390,6 +392,21 @@ def cross_validate(ws: Workspace, options: argparse.Namespace) -> Answer:
     if not options.detach:
         _follow(ws, options.run)
     return results.describe(ws, options.run)
+
+
+def _rule(text: str) -> OperatingRule:
+    """ "sensitivity=90%" -> the rule for the threshold."""
+    kind, _, value = text.partition("=")
+    try:
+        number = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1) if value else 0.0
+    except ValueError:
+        number = -1.0
+    if kind not in get_args(OperatingKind) or number < 0 or (kind == "youden") == bool(value):
+        raise BadInput(
+            f"'{text}' says no rule for the threshold.",
+            "Give youden, sensitivity=90%, specificity=90% or cost=10 (one miss weighs as much as 10 false alarms).",
+        )
+    return OperatingRule(kind, number)  # type: ignore[arg-type]  # looked at above
 
 
 def _takes(seconds: float, repeats: int) -> str:

@@ -360,6 +360,8 @@ class _Story:
         self.seconds |= fitted.seconds
         self.seconds["evaluate"] = time.monotonic() - began
         return said | {
+            "task": e.task,
+            "positive": cohort.positive,
             "guards": guards,
             "caveats": self._caveats(fitted) + [one["says"] for one in guards if one["verdict"] == "hurts"],
             **tasks.sets(e.task, e.truth[e.tune], scores[e.tune]),

@@ -8,7 +8,7 @@ from typing import Any
 
 from medtl.errors import MedtlError, NotReady
 from medtl.runs import events, status, store
-from medtl.vocabulary import Estimate, Recipe, Threshold
+from medtl.vocabulary import Estimate, Recipe, Task, Threshold
 from medtl.workspace import Workspace
 
 ESTIMATES = "estimates.json"
@@ -76,7 +76,9 @@ class Result:
     cross_validated: "CrossValidated | None" = None
     learning_curve: "LearningCurve | None" = None
     findings: Mapping[str, Any] = field(default_factory=dict)
-    positive: str | None = None  # set where the result is about one of several findings
+    finding: str | None = None  # set where the result is about one of several findings
+    task: Task | None = None  # None for a run made before it was written
+    positive: str | None = None  # of two classes the one that counts as "has it"
 
     @property
     def weights(self) -> Path:
@@ -174,6 +176,8 @@ def load(folder: Path) -> Result:
         cross_validated=_cross_validated(content.get("cross_validated")),
         learning_curve=_learning_curve(content.get("learning_curve")),
         findings=content.get("findings") or {},
+        task=content.get("task"),
+        positive=content.get("positive"),
     )
 
 

@@ -208,7 +208,7 @@ def opened(cell: tuple[str, str] | None, cohort: Cohort | None, run: str, findin
 
 def scores(result: Result, cohort: Cohort | None, run: str) -> None:
     show.section("Scores of the test cases", help="How far the classes lie apart. A score is not a probability.")
-    rows = _rows(run, result.positive)
+    rows = _rows(run, result.finding)
     classes = list(rows[0].scores) if rows else []
     if not classes:
         st.caption("There are no scores.")

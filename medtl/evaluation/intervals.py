@@ -11,7 +11,7 @@ FEW = 10
 Interval = tuple[float, float]
 
 
-def wilson(hits: float, n: int) -> Interval:
+def wilson(hits: float, n: int, z: float = Z) -> Interval:
     """Wilson's score interval of `hits` of `n` (J Am Stat Assoc 1927;22:209). Never of zero width; 0 to 1 for n = 0.
 
     `hits` need not be whole: for a mean of values between 0 and 1 the interval is too wide rather than too narrow, as
@@ -20,12 +20,12 @@ def wilson(hits: float, n: int) -> Interval:
     if n == 0:
         return 0.0, 1.0
     p = hits / n
-    centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z / (1 + Z * Z / n) * sqrt(max(0.0, p * (1 - p)) / n + Z * Z / (4 * n * n))
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * sqrt(max(0.0, p * (1 - p)) / n + z * z / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def newcombe(auroc: float, ill: int, well: int) -> Interval:
+def newcombe(auroc: float, ill: int, well: int, z: float = Z) -> Interval:
     """Newcombe's method 5 for the Mann-Whitney AUROC (Stat Med 2006;25:559-573): where |a - t| = z sqrt(V(t)).
 
     V is Hanley and McNeil's variance with both sample sizes replaced by their mean, taken at t and not at a, so that
@@ -35,7 +35,7 @@ def newcombe(auroc: float, ill: int, well: int) -> Interval:
 
     def reach(t: float) -> float:
         spread = t * (1 - t) / (ill * well) * (1 + more * ((1 - t) / (2 - t) + t / (1 + t)))
-        return Z * sqrt(max(0.0, spread))
+        return z * sqrt(max(0.0, spread))
 
     low = _bisect(lambda t: auroc - t <= reach(t), 0.0, auroc)
     high = 1 - _bisect(lambda t: (1 - t) - auroc <= reach(1 - t), 0.0, 1 - auroc)

@@ -42,6 +42,11 @@ class Resampling:
         """How many patients (or cases, when no patient is known) the chosen cases come from."""
         return len(np.unique(self.group[chosen]))
 
+    def take(self, chosen: Bools | Ints) -> "Resampling":
+        """The same draws, of some of the cases only, so that what is said of them agrees with what is said of all."""
+        group = self.group[chosen]
+        return Resampling(self.counts[chosen], group, self.unit, repeats=len(np.unique(group)) < len(group))
+
 
 def percentiles(drawn: Floats) -> tuple[float, float]:
     """The 2.5th and 97.5th percentile of the draws that have a value, each rounded outwards to a draw."""

@@ -551,8 +551,30 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     out = _path(options.out)
     if wanted and out is None:
         out = Path.cwd()
-    answers = [prediction.as_dict(answer, out) for answer in trained.predict(paths, wanted)]
-    return {"run": options.run, "predictions": answers}
+    found = trained.predict(paths, wanted or ("predicted" if options.dicom else None))
+    answers = [prediction.as_dict(answer, out if wanted else None) for answer in found]
+    return {"run": options.run, "predictions": answers, **_dicom(ws, options, paths, found, answers)}
+
+
+def _dicom(
+    ws: Workspace, options: argparse.Namespace, paths: Sequence[Path], found: Sequence[Any], answers: Sequence[Answer]
+) -> Answer:
+    """What `predict --dicom` writes: objects about each image that could be read."""
+    if not options.dicom:
+        return {}
+    from medtl import dicom_out
+    from medtl.vocabulary import to_dict
+
+    asked = [
+        (path, {**said, "explanation": to_dict(one.explanation) if one.explanation else None})
+        for path, one, said in zip(paths, found, answers, strict=True)
+        if one.scores
+    ]
+    made = dicom_out.make(
+        ws, options.run, asked, Path(options.dicom), identity=options.identity, region=options.region,
+        cut=options.cut,
+    )  # fmt: skip
+    return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
 
 
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:

@@ -62,6 +62,7 @@ MAY_IMPORT = {
     "medtl.elsewhere": {
         "medtl.cohorts", "medtl.external", "medtl.frozen", "medtl.modalities", "medtl.runs", "medtl.training",
     },
+    "medtl.dicom_out": {"medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.runs"},
     "medtl.published": {"medtl.cohorts"},
     "medtl.housekeeping": {"medtl.cohorts", "medtl.training"},
     "medtl.demo": {"medtl.start", "medtl.cohorts", "medtl.runs"},
@@ -85,6 +86,8 @@ MAY_IMPORT = {
         "medtl.doctor", "medtl.external", "medtl.housekeeping", "medtl.prediction", "medtl.published", "medtl.rank",
         "medtl.reporting", "medtl.robustness", "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies",
         "medtl.training",
+        "medtl.dicom_out", "medtl.doctor", "medtl.housekeeping", "medtl.prediction", "medtl.published", "medtl.rank",
+        "medtl.reporting", "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies", "medtl.training",
     },
     "medtl.__main__": {"medtl.cli"},
     "pages": {
@@ -92,6 +95,9 @@ MAY_IMPORT = {
         "medtl.consulting", "medtl.evaluation", "medtl.explanation", "medtl.external",
         "medtl.housekeeping", "medtl.published", "medtl.rank", "medtl.robustness", "medtl.runs", "medtl.sources",
         "medtl.start", "medtl.strategies", "medtl.training", "medtl.transferability",
+        "medtl.consulting", "medtl.dicom_out", "medtl.evaluation", "medtl.explanation",
+        "medtl.housekeeping", "medtl.published", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
+        "medtl.strategies", "medtl.training", "medtl.transferability",
     },
     "app": {"pages"},
 }  # fmt: skip
@@ -128,6 +134,10 @@ LIGHT = (
     "medtl.frozen",
     "medtl.modalities.perturbations",
     "medtl.robustness",
+    "medtl.dicom_out",
+    "medtl.dicom_out.region",
+    "medtl.dicom_out.secondary_capture",
+    "medtl.dicom_out.structured_report",
     "medtl.published",
     "medtl.reporting",
     "medtl.reporting.content",

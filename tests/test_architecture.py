@@ -41,6 +41,7 @@ MAY_IMPORT = {
         "medtl.strategies", "medtl.training",
     },
     "medtl.comparing": {"medtl.automatic", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.strategies"},
+    "medtl.trust": {"medtl.cohorts", "medtl.evaluation", "medtl.runs"},
     "medtl.prediction": {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.training",
@@ -76,7 +77,7 @@ MAY_IMPORT = {
         "medtl.automatic", "medtl.calibrating", "medtl.checkup", "medtl.cohorts", "medtl.comparing",
         "medtl.consulting", "medtl.evaluation", "medtl.explanation",
         "medtl.housekeeping", "medtl.published", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
-        "medtl.strategies", "medtl.training", "medtl.transferability",
+        "medtl.strategies", "medtl.training", "medtl.transferability", "medtl.trust",
     },
     "app": {"pages"},
 }  # fmt: skip

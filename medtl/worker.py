@@ -486,8 +486,9 @@ class _Story:
         from medtl.explanation import neighbours
 
         e = self.examples
-        ids = [self.cohort.cases[i].id for i in e.train]
-        return neighbours.learn(ids, self.features[e.train], self.features[e.tune])
+        learned, tested = ([self.cohort.cases[i].id for i in part] for part in (e.train, e.test))
+        features = self.features
+        return neighbours.learn(learned, features[e.train], features[e.tune], tested, features[e.test])
 
     def _traces(self, result: Path) -> None:
         """So that a later target can be compared with what this run was trained on, and copies of it be found."""

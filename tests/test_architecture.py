@@ -41,6 +41,7 @@ MAY_IMPORT = {
         "medtl.strategies", "medtl.training",
     },
     "medtl.comparing": {"medtl.automatic", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.strategies"},
+    "medtl.trust": {"medtl.cohorts", "medtl.evaluation", "medtl.runs"},
     "medtl.prediction": {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.training",
@@ -97,7 +98,7 @@ MAY_IMPORT = {
         "medtl.start", "medtl.strategies", "medtl.training", "medtl.transferability",
         "medtl.consulting", "medtl.dicom_out", "medtl.evaluation", "medtl.explanation",
         "medtl.housekeeping", "medtl.published", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
-        "medtl.strategies", "medtl.training", "medtl.transferability",
+        "medtl.strategies", "medtl.training", "medtl.transferability", "medtl.trust",
     },
     "app": {"pages"},
 }  # fmt: skip

@@ -72,10 +72,20 @@ def question(result: Result, test: Answers) -> Question:
     if test.said is not None:
         return Question("multi-label", test.classes, None)
     if len(test.classes) > 2:
-        graded = result.task == "ordinal" or (result.threshold is not None and result.threshold.middle)
-        return Question("ordinal" if graded else "single-label", test.classes, None)
-    drawn = [result.positive, *(result.curves.get("roc") or {}), test.classes[-1]]
-    return Question("single-label", test.classes, next(name for name in drawn if name in test.classes))
+        return Question(many(result), test.classes, None)
+    return Question("single-label", test.classes, positive_of(result, test.classes))
+
+
+def many(result: Result) -> Task:
+    """Of more than two classes whether they are grades."""
+    graded = result.task == "ordinal" or (result.threshold is not None and result.threshold.middle)
+    return "ordinal" if graded else "single-label"
+
+
+def positive_of(result: Result, classes: tuple[str, ...]) -> str:
+    """Of two classes the one that counts as "has it"."""
+    drawn = [result.positive, *(result.curves.get("roc") or {}), classes[-1]]
+    return next(name for name in drawn if name in classes)
 
 
 def truth(answers: Answers) -> NDArray[np.int_]:

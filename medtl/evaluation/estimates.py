@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.errors import BadInput
-from medtl.evaluation import intervals
 from medtl.evaluation.intervals import FEW, Interval, wilson
 from medtl.evaluation.notes import notes
 from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling, percentiles, resample
+from medtl.evaluation.shares import auroc_bounds
 from medtl.evaluation.thresholds import positive_index
 from medtl.evaluation.values import NAMES, PROPORTIONS, TWO_CLASSES_ONLY, Table
 from medtl.vocabulary import Estimate
@@ -99,14 +99,7 @@ def check(y: Ints, scores: Floats, classes: Sequence[str]) -> tuple[Ints, Floats
 
 def auroc_interval(value: float, drawn: Floats, has: Bools, resampling: Resampling) -> tuple[Interval, str]:
     """The draws' percentiles, or Newcombe's interval where they all agree or the patients of a kind are too few."""
-    units = resampling.units(has), resampling.units(~has)
-    low, high = percentiles(drawn)
-    if high > low and min(units) >= FEW:
-        return (low, high), resampling.how
-    why = {1.0: "no misranked pair", 0.0: "every pair misranked"}.get(value, "all draws agree")
-    if high > low:
-        why = f"fewer than {FEW} {resampling.unit}s of a kind"
-    return intervals.newcombe(value, *units), f"Newcombe, {why}"
+    return auroc_bounds(value, drawn, (resampling.units(has), resampling.units(~has)), resampling)
 
 
 def _estimate(table: Table, resampling: Resampling, name: str, drawn: Floats) -> Estimate | None:

@@ -11,7 +11,7 @@ FEW = 10
 Interval = tuple[float, float]
 
 
-def wilson(hits: float, n: int, z: float = Z) -> Interval:
+def wilson(hits: float, n: float, z: float = Z) -> Interval:
     """Wilson's score interval of `hits` of `n` (J Am Stat Assoc 1927;22:209). Never of zero width; 0 to 1 for n = 0.
 
     `hits` need not be whole: for a mean of values between 0 and 1 the interval is too wide rather than too narrow, as
@@ -42,13 +42,18 @@ def newcombe(auroc: float, ill: int, well: int, z: float = Z) -> Interval:
     return low, high
 
 
-def square_and_add(first: float, of_first: Interval, second: float, of_second: Interval) -> Interval:
+def square_and_add(
+    first: float, of_first: Interval, second: float, of_second: Interval, together: float = 0.0
+) -> Interval:
     """Interval of first - second from the interval of each (Newcombe, Stat Med 1998;17:873, method 10).
 
-    It takes the two for independent; two scores of the same cases go together, so it is too wide rather than narrow.
+    `together` is how far the two go together (-1 to 1; Zou and Donner, Stat Med 2008;27:1693). At 0 they are taken for
+    independent: too wide rather than narrow for two scores of the same cases.
     """
-    down = sqrt((first - of_first[0]) ** 2 + (of_second[1] - second) ** 2)
-    up = sqrt((of_first[1] - first) ** 2 + (second - of_second[0]) ** 2)
+    below, above = first - of_first[0], of_first[1] - first
+    under, over = second - of_second[0], of_second[1] - second
+    down = sqrt(max(0.0, below**2 - 2 * together * below * over + over**2))
+    up = sqrt(max(0.0, above**2 - 2 * together * above * under + under**2))
     return first - second - down, first - second + up
 
 

@@ -47,6 +47,10 @@ class Resampling:
         group = self.group[chosen]
         return Resampling(self.counts[chosen], group, self.unit, repeats=len(np.unique(group)) < len(group))
 
+    def of(self, index: Ints) -> "Resampling":
+        """For a view that keeps the rows `index` (m,) of the table; the same when it keeps them all."""
+        return self if len(index) == len(self.group) else self.take(index)
+
 
 def percentiles(drawn: Floats) -> tuple[float, float]:
     """The 2.5th and 97.5th percentile of the draws that have a value, each rounded outwards to a draw."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medtl.evaluation.intervals import FEW, Interval, Z, square_and_add, wilson
+from medtl.evaluation.intervals import FEW, Interval, newcombe, square_and_add, wilson
 from medtl.evaluation.resampling import Bools, Floats, Resampling, Weights, percentiles
 from medtl.vocabulary import Estimate
 
@@ -34,21 +34,31 @@ def share(name: str, hits: Bools, of: Bools, resampling: Resampling) -> Estimate
     return share_from(name, int((hits & of).sum()), of, drawn, resampling)
 
 
-def share_from(
-    name: str, hits: int, of: Bools, drawn: Floats | None, resampling: Resampling, z: float = Z
-) -> Estimate | None:
+def share_from(name: str, hits: int, of: Bools, drawn: Floats | None, resampling: Resampling) -> Estimate | None:
     """`share` from what it is in each draw (draws,), for those who have many to work out at once."""
     n = int(of.sum())
     if not n:
         return None
     units, value = resampling.units(of), hits / n
     if not resampling.repeats:
-        return Estimate(name, value, *wilson(hits, n, z), n, "Wilson")
-    low, high = stretched(value, percentiles(drawn), z) if drawn is not None else (0.0, 0.0)
+        return Estimate(name, value, *wilson(hits, n), n, "Wilson")
+    low, high = percentiles(drawn) if drawn is not None else (0.0, 0.0)
     if high > low and units >= FEW:
-        return Estimate(name, value, max(0.0, low), min(1.0, high), n, resampling.how)
+        return Estimate(name, value, low, high, n, resampling.how)
     how = f"Wilson on {units} {resampling.unit}{'' if units == 1 else 's'}"
-    return Estimate(name, value, *wilson(value * units, units, z), n, how)
+    return Estimate(name, value, *wilson(value * units, units), n, how)
+
+
+def auroc_bounds(value: float, drawn: Floats, units: tuple[int, int], resampling: Resampling) -> tuple[Interval, str]:
+    """The draws' percentiles, or Newcombe's interval where they all agree or the patients of a kind are too few.
+    `units` are the patients with and without."""
+    low, high = percentiles(drawn)
+    if high > low and min(units) >= FEW:
+        return (low, high), resampling.how
+    why = {1.0: "no misranked pair", 0.0: "every pair misranked"}.get(value, "all draws agree")
+    if high > low:
+        why = f"fewer than {FEW} {resampling.unit}s of a kind"
+    return newcombe(value, *units), f"Newcombe, {why}"
 
 
 def mean(name: str, values: Floats, resampling: Resampling, top: float) -> Estimate | None:
@@ -66,23 +76,16 @@ def mean(name: str, values: Floats, resampling: Resampling, top: float) -> Estim
 
 
 def difference(
-    name: str, one: Estimate, other: Estimate, drawn: Floats, how: str, n: int, believed: bool = True, z: float = Z
+    name: str, one: Estimate, other: Estimate, drawn: Floats, how: str, n: int, believed: bool = True
 ) -> Estimate:
     """One minus the other. `drawn` (draws,) is that difference in each draw; where the draws agree, or are not to be
     believed as somebody has too few patients, the two intervals are squared and added."""
     value = one.value - other.value
-    low, high = stretched(value, percentiles(drawn), z)
+    low, high = percentiles(drawn)
     if not (believed and high > low):
         low, high = square_and_add(one.value, (one.low, one.high), other.value, (other.low, other.high))
         how = f"square and add, {'all draws agree' if believed else f'fewer than {FEW} patients of a kind'}"
-    return Estimate(name, value, max(-1.0, low), min(1.0, high), n, how)
-
-
-def stretched(value: float, interval: Interval, z: float) -> Interval:
-    """A 95 % interval made as wide as a normal one of `z` would be. The far tails of 2,000 draws hold a draw or
-    none, so their percentiles say nothing; the spread, which all draws tell, is stretched instead."""
-    low, high = interval
-    return value - (value - low) * z / Z, value + (high - value) * z / Z
+    return Estimate(name, value, low, high, n, how)
 
 
 def ratio(top: Floats, bottom: Floats) -> Floats:

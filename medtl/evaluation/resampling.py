@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medtl.evaluation.intervals import Share, share
+
 Ints = NDArray[np.int_]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -41,6 +43,20 @@ class Resampling:
     def units(self, chosen: Bools) -> int:
         """How many patients (or cases, when no patient is known) the chosen cases come from."""
         return len(np.unique(self.group[chosen]))
+
+    def share(self, hits: Bools, of: Bools) -> Share:
+        """How many of the cases `of` (n,) are `hits`, with an interval that knows whose cases they are."""
+        size = int(self.group.max(initial=-1)) + 1
+        return share(np.bincount(self.group[hits], minlength=size), np.bincount(self.group[of], minlength=size))
+
+    def sums(self, label: Ints, k: int) -> Floats:
+        """(k, draws) cases of each label in each draw, for labels (n,) of 0 to k - 1."""
+        order = np.argsort(label, kind="stable")
+        there, starts = np.unique(label[order], return_index=True)
+        total = np.zeros((k, self.counts.shape[1]))
+        if len(order):
+            total[there] = np.add.reduceat(self.counts[order], starts, axis=0, dtype=np.float64)
+        return total
 
 
 def percentiles(drawn: Floats) -> tuple[float, float]:

@@ -5,7 +5,7 @@ Every gap has two intervals: its own of 95 %, and one widened by Bonferroni's ru
 chance of even one false flag stays below 5 % (it needs no independence, and rows of different fields share cases).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -13,9 +13,8 @@ from typing import Literal
 import numpy as np
 
 from medtl.evaluation import bands, words
-from medtl.evaluation.grouped import Sums, grouped
-from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling
-from medtl.evaluation.sides import Side, auroc_side, gap, mean_side, of_view, share_side
+from medtl.evaluation.resampling import Bools, Ints, Resampling
+from medtl.evaluation.sides import Side, auroc_side, average, gap, of_view, share_side
 from medtl.evaluation.views import View
 from medtl.vocabulary import Estimate
 
@@ -87,20 +86,11 @@ def subgroups(view: View, threshold: float | None, facts: Facts, resampling: Res
     more than two classes) AUROCs alone are compared."""
     draws = resampling.of(view.index)
     fields = _fields({name: [values[i] for i in view.index] for name, values in facts.items()})
-    told = [field for field in fields if field.worth_it]
-    called = view.score >= threshold if threshold is not None else np.zeros(len(view), bool)
-    made = _grouped(view.has, view.score, called, told, draws)
+    called = view.score >= threshold if threshold is not None else None
     groups = []
-    for field, sums in zip(told, made, strict=True):
-        for g, name in enumerate(field.names):
-            inside = field.group == g
-            sides = [
-                of_view(view.has, called, among, *sums.of(g, side), draws)
-                for side, among in enumerate((inside, ~inside))
-            ]
-            if threshold is None:
-                sides = [{"auroc": one["auroc"]} if "auroc" in one else {} for one in sides]
-            groups.append(_Group(field, name, inside, (sides[0], sides[1]), view.has, draws))
+    for field, name, inside in _groups(fields):
+        sides = [of_view(view.has, view.score, called, among, draws) for among in (inside, ~inside)]
+        groups.append(_Group(field, name, inside, (sides[0], sides[1]), view.has, draws))
     return _put_together(view.name, groups, fields)
 
 
@@ -110,22 +100,19 @@ def subgroups_of_classes(
     """More than two classes as a whole: the share called right and the mean AUROC over the classes that can be judged
     both in the group and outside it, so that both means are over the same classes."""
     fields = _fields({name: list(values) for name, values in facts.items()})
-    told = [field for field in fields if field.worth_it]
-    right, everyone = np.asarray(calls) == np.asarray(y), np.ones(len(y), bool)
-    named = _grouped(everyone, np.zeros(len(y)), right, told, resampling)  # "found" among all are those called right
-    ranked = [_grouped(view.has, view.score, view.has, told, resampling) for view in views]
+    right = np.asarray(calls) == np.asarray(y)
     groups = []
-    for f, field in enumerate(told):
-        for g, name in enumerate(field.names):
-            inside = field.group == g
-            sides: list[dict[str, Side]] = []
-            judged = [k for k, view in enumerate(views) if _both_kinds(view.has, inside, resampling)]
-            for side, among in enumerate((inside, ~inside)):
-                share = share_side("accuracy", right, among, named[f].of(g, side)[1]["sensitivity"], resampling)
-                each = [_auroc(views[k], among, ranked[k][f].of(g, side), resampling) for k in judged]
-                both = {"accuracy": share, "auroc": mean_side([one for one in each if one], resampling.how)}
-                sides.append({measure: one for measure, one in both.items() if one is not None})
-            groups.append(_Group(field, name, inside, (sides[0], sides[1]), None, resampling))
+    for field, name, inside in _groups(fields):
+        judged = [view for view in views if _both_kinds(view.has, inside, resampling)]
+        sides: list[dict[str, Side]] = []
+        for among in (inside, ~inside):
+            each = [auroc_side(view.has, view.score, among, resampling) for view in judged]
+            both = {
+                "accuracy": share_side("accuracy", right, among, resampling),
+                "auroc": average([one for one in each if one is not None]),
+            }
+            sides.append({measure: one for measure, one in both.items() if one is not None})
+        groups.append(_Group(field, name, inside, (sides[0], sides[1]), None, resampling))
     return _put_together("all classes", groups, fields)
 
 
@@ -142,17 +129,6 @@ class _Field:
     @property
     def worth_it(self) -> bool:
         return len(self.names) > 1
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    whole: tuple[Sums, Sums]
-    draws: tuple[Sums, Sums]
-
-    def of(self, g: int, side: int) -> tuple[dict[str, float], dict[str, Floats]]:
-        """Group g (side 0) or all others (side 1): each measure, and in every draw."""
-        whole, draws = self.whole[side].values(), self.draws[side].values()
-        return {name: float(one[g, 0]) for name, one in whole.items()}, {name: one[g] for name, one in draws.items()}
 
 
 @dataclass(frozen=True)
@@ -193,25 +169,16 @@ def _fields(facts: Mapping[str, Sequence[bands.Value]]) -> list[_Field]:
     return made
 
 
-def _grouped(
-    has: Bools, score: Floats, called: Bools, fields: Sequence[_Field], resampling: Resampling
-) -> list[_Drawn]:
-    groups = [field.group for field in fields]
-    if not groups:
-        return []
-    whole, draws = (grouped(has, score, called, groups, one) for one in (None, resampling))
-    return [_Drawn(one, other) for one, other in zip(whole, draws, strict=True)]
+def _groups(fields: Sequence[_Field]) -> Iterator[tuple[_Field, str, Bools]]:
+    for field in fields:
+        if field.worth_it:
+            for g, name in enumerate(field.names):
+                yield field, name, field.group == g
 
 
 def _both_kinds(has: Bools, inside: Bools, resampling: Resampling) -> bool:
     kinds = (has & inside, ~has & inside, has & ~inside, ~has & ~inside)
     return min(resampling.units(kind) for kind in kinds) >= FEW_KIND
-
-
-def _auroc(
-    view: View, among: Bools, values: tuple[dict[str, float], dict[str, Floats]], resampling: Resampling
-) -> Side | None:
-    return auroc_side(view.has, among, values[0]["auroc"], values[1]["auroc"], resampling)
 
 
 # ---- rows -----------------------------------------------------------------------------------------------------------

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from medtl.evaluation import grouped as sums
-from medtl.evaluation.resampling import resample
+from medtl.evaluation.resampling import resample, whose
 from medtl.evaluation.subgroups import subgroups, subgroups_of_classes
 from medtl.evaluation.views import View, views
 
@@ -29,25 +28,24 @@ def draws_of(view: View, patients: np.ndarray | None = None, draws: int = 400):
 
 
 @pytest.mark.parametrize("digits", [9, 1])
-def test_every_group_and_all_others_are_as_if_alone_in_every_draw(digits: int) -> None:
-    view, facts = table(200, digits=digits)
-    group = np.unique(np.array([str(one) for one in facts["site"]]), return_inverse=True)[1]
-    draws = draws_of(view, draws=5)
+def test_every_group_and_all_others_are_as_if_alone(digits: int) -> None:
+    view, facts = table(300, digits=digits)
+    made = subgroups(view, 0.5, facts, draws_of(view))
     called = view.score >= 0.5
-    ((inside, others),) = sums.grouped(view.has, view.score, called, [group], draws)
-    for d in range(5):
-        for g in range(4):
-            for side, among in ((inside, group == g), (others, group != g)):
-                rows = np.repeat(np.flatnonzero(among), draws.counts[among, d])
-                has, made = view.has[rows], {name: one[g, d] for name, one in side.values().items()}
-                if has.any():
-                    assert made["sensitivity"] == pytest.approx(called[rows][has].mean())
-                if not has.all():
-                    assert made["specificity"] == pytest.approx(1 - called[rows][~has].mean())
-                if called[rows].any():
-                    assert made["ppv"] == pytest.approx(has[called[rows]].mean())
-                if 0 < has.sum() < len(has):
-                    assert made["auroc"] == pytest.approx(roc_auc_score(has, view.score[rows]), abs=1e-12)
+    for row in made.rows:
+        inside = np.array([(one or "not recorded") == row.group for one in facts[row.field]])
+        values = {one.name: one.value for one in row.estimates}
+        assert (row.cases, row.present) == (inside.sum(), view.has[inside].sum())
+        if row.few:
+            continue
+        assert values["sensitivity"] == pytest.approx(called[inside & view.has].mean())
+        assert values["specificity"] == pytest.approx(1 - called[inside & ~view.has].mean())
+        assert values["ppv"] == pytest.approx(view.has[inside & called].mean())
+        assert values["auroc"] == pytest.approx(roc_auc_score(view.has[inside], view.score[inside]))
+        for gap in row.gaps:
+            if gap.measure == "auroc":
+                others = roc_auc_score(view.has[~inside], view.score[~inside])
+                assert gap.difference.value == pytest.approx(values["auroc"] - others)
 
 
 def test_a_planted_gap_is_flagged_in_words_and_points() -> None:
@@ -64,12 +62,12 @@ def test_a_planted_gap_is_flagged_in_words_and_points() -> None:
 
 def test_where_nothing_differs_false_flags_are_rare() -> None:
     flagged = soft = 0
-    for seed in range(60):
+    for seed in range(100):
         view, facts = table(400, seed)
-        made = subgroups(view, 0.5, facts, draws_of(view, draws=200))
+        made = subgroups(view, 0.5, facts, whose(400, None))
         flagged += bool(made.flagged)
         soft += any(row.standing.startswith("may be") for row in made.rows)
-    assert flagged <= 8 and soft > flagged
+    assert flagged <= 10 and soft > flagged
 
 
 def test_two_groups_have_one_difference_between_them() -> None:
@@ -157,7 +155,7 @@ def test_more_than_two_classes_are_compared_as_a_whole() -> None:
     assert female.gaps[0].difference.value == pytest.approx(-male.gaps[0].difference.value)
 
 
-def test_twenty_rows_of_ten_thousand_cases_take_about_a_second() -> None:
+def test_twenty_rows_of_ten_thousand_cases_take_a_fraction_of_a_second() -> None:
     view, _ = table(10_000)
     random = np.random.default_rng(0)
     facts = {name: random.choice(list("abcd"), 10_000) for name in ("1", "2", "3", "4", "5")}
@@ -165,4 +163,4 @@ def test_twenty_rows_of_ten_thousand_cases_take_about_a_second() -> None:
     start = perf_counter()
     made = subgroups(view, 0.5, facts, draws)
     assert len(made.rows) == 20
-    assert perf_counter() - start < 8  # 1.3 s on two cores at rest
+    assert perf_counter() - start < 3  # 0.2 s on two cores at rest

@@ -59,6 +59,9 @@ class Table:
             return metric, self.classes.index(rest[:-1])
         return name, self.views[0] if self.k == 2 else None
 
+    def ranking(self, view: int) -> ranking.Ranking:
+        return self._rankings[view]
+
     def share_of(self, metric: str, view: int) -> tuple[Bools, Bools]:
         """A proportion as (n,) cases that count as right and (n,) cases it is a share of."""
         has, called = self.y == view, self.calls == view

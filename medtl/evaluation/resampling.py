@@ -58,13 +58,18 @@ class Resampling:
         size = int(self.group.max(initial=-1)) + 1
         return share(np.bincount(self.group[hits], minlength=size), np.bincount(self.group[of], minlength=size))
 
-    def sums(self, label: Ints, k: int) -> Floats:
-        """(k, draws) cases of each label in each draw, for labels (n,) of 0 to k - 1."""
+    def sums(self, label: Ints, k: int, values: Floats | None = None) -> Floats:
+        """(k, draws) sum of `values` (n,), or number of cases, of each label in each draw; label (n,) is 0 to k - 1."""
         order = np.argsort(label, kind="stable")
         there, starts = np.unique(label[order], return_index=True)
         total = np.zeros((k, self.counts.shape[1]))
-        if len(order):
-            total[there] = np.add.reduceat(self.counts[order], starts, axis=0, dtype=np.float64)
+        begin = 0
+        for weights in self.chunks() if len(order) else ():
+            columns = slice(begin, begin := begin + weights.shape[1])
+            part = weights[order]
+            if values is not None:
+                part *= values[order, None].astype(np.float32)
+            total[there, columns] = np.add.reduceat(part, starts, axis=0)
         return total
 
 

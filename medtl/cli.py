@@ -127,6 +127,78 @@ def _show_run(run: Answer) -> None:
         print(f"  {run['message']} {run.get('advice', '')}")
 
 
+def _show_predictions(answer: Answer) -> None:
+    if "csv" in answer:
+        halted = " before it was stopped" if answer["stopped"] else ""
+        print(
+            f"{answer['images']:,} images in {answer['seconds']:.0f} s{halted}: {answer['answered']:,} answered, "
+            f"{answer['undecided']:,} cannot tell, {answer['refused']:,} of another kind, {answer['unreadable']:,} not "
+            f"readable; {answer['pooled']:,} patients or series. Written to {answer['csv']}"
+        )
+        return
+    for one in answer["predictions"]:
+        frame = "" if one["frame"] is None else f", frame {one['frame']}"
+        scores = ", ".join(f"{name} {score:.2f}" for name, score in one["scores"].items())
+        print(f"{one['file']}{frame}: {one['says']}" + (f" ({one['word']}s: {scores})" if scores else ""))
+        for more in (one["known"], one["explanation"]):
+            if more:
+                print(f"  {more}")
+    print(answer["frozen"]["gate"])
+
+
+def _show_watch(answer: Answer) -> None:
+    for line in answer["says"]:
+        print(line)
+    for row in answer["agreement"]:
+        print(f"  {row['period']}: {row['says']}")
+    for row in answer["weeks"]:
+        print(f"  week of {row['week']}: {row['says']}")
+
+
+def _show_robustness(answer: Answer) -> None:
+    print(answer["says"])
+    found = answer["robustness"]
+    if not found:
+        return
+    plain = found["auroc"]
+    patients = f" of {found['patients']} patients" if found["patients"] is not None else ""
+    print(
+        f"  {'unchanged':<28} AUROC {plain['value']:.3f} ({plain['low']:.3f} to {plain['high']:.3f}; "
+        f"{found['cases']} test images{patients}; {plain['how']})"
+    )
+    for row in found["rows"]:
+        fall, changed = row["fall"], row["changed"]
+        print(
+            f"  {row['name']:<28} AUROC {row['auroc']['value']:.3f}, fall {fall['value']:+.3f} ({fall['low']:+.3f} to "
+            f"{fall['high']:+.3f}), {changed['value']:.0%} of calls change  {row['does']}"
+        )
+    for note in found["notes"]:
+        print(f"  {note}")
+
+
+def _show_external(answer: Answer) -> None:
+    found = answer["external"]
+    if not found:
+        print(answer["says"])
+        return
+    patients = f" of {found['patients']} patients" if found["patients"] is not None else ""
+    counts = ", ".join(f"{n} {name}" for name, n in found["counts"].items())
+    print(f"External test on '{found['title']}': {found['cases']} images{patients} ({counts}); everything was frozen.")
+    for why, ids in found["excluded"].items():
+        print(f"  left out: {len(ids)}, {why}")
+    home = {e["name"]: e for e in answer["internal_estimates"]}
+    for e in answer["estimates"]:
+        at_home = f"  internal test {home[e['name']]['value']:.3f}" if e["name"] in home else ""
+        interval = f"({e['low']:.3f} to {e['high']:.3f}; n = {e['n']}; {e['how']})"
+        print(f"  {e['name']:<24} {e['value']:.3f}  {interval}{at_home}")
+    print(
+        f"  unlike the training images: {found['external']['refused']:.0%} here, {found['internal']['refused']:.0%} in "
+        "the internal test"
+    )
+    for note in found["notes"]:
+        print(f"  {note}")
+
+
 def _show_strategies(answer: Answer) -> None:
     """By family; what each says of itself, and its settings with their ranges, are in `--json`."""
     for family, title in FAMILIES.items():
@@ -308,6 +380,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--size", type=int, default=0, metavar="PX", help="pixels a side the source is shown; 0: its own"
     )
+    train.add_argument(
+        "--operating", default="youden", metavar="RULE",
+        help="how the threshold is chosen on the tune part: youden, sensitivity=90%%, specificity=90%%, cost=10",
+    )  # fmt: skip
     train.add_argument("--teacher", default="", metavar="RUN", help="a finished run of this cohort to learn from")
     train.add_argument("--title")
     train.add_argument("--cross-validate", action="store_true", help="afterwards train the plan in every fold, too")
@@ -320,6 +396,27 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("run")
     again.add_argument("--repeats", type=int, default=1, help="how often all folds are cut anew and trained (1 to 20)")
     again.add_argument("--detach", action="store_true", help="return at once")
+    robust = command(
+        words, "robustness", commands.robustness,
+        "how far a finished run falls when test images are darker, blurred, turned or compressed", _show_robustness,
+    )  # fmt: skip
+    robust.add_argument("run")
+    robust.add_argument("--again", action="store_true", help="also when it has been worked out")
+    robust.add_argument("--detach", action="store_true", help="return at once")
+    evaluate = command(
+        words, "evaluate", commands.evaluate, "a finished run on another cohort, with everything frozen", _show_external
+    )
+    evaluate.add_argument("run")
+    evaluate.add_argument("--cohort", required=True, help="images of another site or time")
+    evaluate.add_argument(
+        "--map", action="append", metavar="CLASS=CLASS",
+        help="the cohort's name of a class and the run's; nothing behind the sign leaves its cases out",
+    )  # fmt: skip
+    evaluate.add_argument(
+        "--other-patients", action="store_true", help="codes of patients that agree with training are other people"
+    )
+    evaluate.add_argument("--again", action="store_true", help="also when it has been tested on it in the same way")
+    evaluate.add_argument("--detach", action="store_true", help="return at once")
     compare = command(words, "compare", commands.compare, "two to six finished runs of one cohort", _show_compared)
     compare.add_argument("run", nargs="+", metavar="RUN")
     command(words, "runs", commands.runs, "all runs", _show_all_runs)
@@ -329,11 +426,39 @@ def _parser() -> argparse.ArgumentParser:
     resume.add_argument("run")
     resume.add_argument("--detach", action="store_true")
     command(words, "delete", commands.delete, "delete a run").add_argument("run")
-    predict = command(words, "predict", commands.predict, "ask a finished run about new images")
+    predict = command(words, "predict", commands.predict, "ask a finished run about new images", _show_predictions)
     predict.add_argument("run")
-    predict.add_argument("path", nargs="+")
+    predict.add_argument("path", nargs="+", help="images, DICOM files, folders, zips")
+    predict.add_argument("--csv", metavar="FILE", help="write the answers there as they come: for many images")
+    predict.add_argument(
+        "--pool", nargs="?", const="mean", metavar="RULE",
+        help="also one answer a patient, series or file of several images: mean (default) or median of the scores",
+    )  # fmt: skip
+    predict.add_argument(
+        "--tta", type=int, default=0, metavar="N", help="look at N small changes of each image besides: N times longer"
+    )
+    predict.add_argument("--no-log", action="store_true", help="leave the run's diary alone")
     predict.add_argument("--explain", help="gradcam (for the predicted class), or the name of a class")
     predict.add_argument("--out", help="folder for the heat maps")
+    predict.add_argument("--dicom", metavar="FOLDER", help="also write DICOM objects that refer to each image")
+    predict.add_argument(
+        "--identity", choices=("keep", "remove"), default="remove",
+        help="in them: keep whose image it is (for the PACS it came from), or codes instead (default)",
+    )  # fmt: skip
+    predict.add_argument("--region", choices=("binary", "fractional"), default="binary", help="how it is stored")
+    predict.add_argument("--cut", type=float, default=0.5, help="share of the map's peak from which a region begins")
+    log = command(words, "log", commands.watch, "what a run was asked: agreement and change over time", _show_watch)
+    log.add_argument("run")
+    log.add_argument(
+        "--read",
+        metavar="SHA256=CLASS",
+        help="what you yourself say an image is; nothing behind the sign takes it back",
+    )
+    log.add_argument("--frame", type=int, help="with --read: which frame of the file")
+    switch = log.add_mutually_exclusive_group()
+    switch.add_argument("--off", action="store_true", help="write no diary for this run from now on")
+    switch.add_argument("--on", action="store_true", help="write it again")
+    log.add_argument("--delete", action="store_true", help="delete what is there")
     _papers(words, command)
     return parser
 

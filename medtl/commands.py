@@ -8,16 +8,21 @@ import json
 import math
 import os
 import re
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from medtl.errors import BadInput
+from medtl.errors import BadInput, MedtlError
+from medtl.vocabulary import OperatingKind, OperatingRule
 from medtl.workspace import Workspace, write_whole
 
 if TYPE_CHECKING:
+    from medtl.prediction import Trained, Wish
     from medtl.vocabulary import Blank
 
 Answer = dict[str, Any]
@@ -352,7 +357,7 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             ws, options.cohort, options.source, [id for id in named if id != "auto"],
             settings={id: _known(id, settings) for id in named}, automatic="auto" in named, seed=options.seed,
             device=options.device, control=options.control, title=options.title,
-            budget=_seconds(options.budget), size=options.size, labels=labels,
+            budget=_seconds(options.budget), size=options.size, labels=labels, operating=_rule(options.operating),
             aids={id: _aids(id, options, several=True) for id in named},
         )  # fmt: skip
         ids = [member.run for member in automatic.members(ws, group)]
@@ -362,7 +367,8 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             start.start(
                 ws, options.cohort, options.source, named[0], settings=settings, seed=options.seed,
                 device=options.device, control=options.control, title=options.title,
-                budget=_seconds(options.budget), size=options.size, **_aids(named[0], options, several=False), **labels,
+                budget=_seconds(options.budget), size=options.size, operating=_rule(options.operating),
+                **_aids(named[0], options, several=False), **labels,
             )
         ]  # fmt: skip
     if options.cross_validate:
@@ -390,6 +396,75 @@ def cross_validate(ws: Workspace, options: argparse.Namespace) -> Answer:
     if not options.detach:
         _follow(ws, options.run)
     return results.describe(ws, options.run)
+
+
+def robustness(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import robustness
+    from medtl.runs import afterwards, store
+    from medtl.training.cost import in_words
+    from medtl.vocabulary import to_dict
+
+    if robustness.ask(ws, options.run, options.again):
+        _say(f"Changing the test images and scoring them again takes {in_words(robustness.takes(ws, options.run))}.")
+        if options.detach:
+            return {"run": options.run, "robustness": None, "says": "It is being worked out."}
+        _follow(ws, options.run)
+    found = afterwards.robustness(store.folder(ws, options.run))
+    if found is None:
+        raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
+    return {"run": options.run, "robustness": to_dict(found), "says": found.says}
+
+
+def evaluate(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import external
+    from medtl.runs import afterwards, results, store
+    from medtl.training.cost import in_words
+    from medtl.vocabulary import to_dict
+
+    mapping = dict(_pair(pair, "CLASS=CLASS", '--map "malig=malignant"') for pair in options.map or ())
+    if external.ask(ws, options.run, options.cohort, mapping, options.other_patients, options.again):
+        _say(f"Scoring its images takes {in_words(external.takes(ws, options.run, options.cohort))}.")
+        if options.detach:
+            return {"run": options.run, "external": None, "says": "It is being worked out."}
+        _follow(ws, options.run)
+    folder = store.folder(ws, options.run)
+    found = next((one for one in afterwards.externals(folder) if one.cohort == options.cohort), None)
+    if found is None:
+        raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
+    said = to_dict(found) | {
+        "missing": list(found.missing),
+        "predictions": str(found.folder / results.PREDICTIONS),
+        "folder": str(found.folder),
+    }
+    return {
+        "run": options.run,
+        "external": said,
+        "estimates": [to_dict(one) for one in external.numbers(found)],
+        "internal_estimates": [to_dict(one) for one in results.load(folder).estimates],
+    }
+
+
+def _why_not(ws: Workspace, run_id: str) -> str:
+    """What the worker said last."""
+    from medtl.runs import status, store
+
+    notes = status.progress(store.folder(ws, run_id)).notes
+    return notes[-1] if notes else "It could not be worked out."
+
+
+def _rule(text: str) -> OperatingRule:
+    """ "sensitivity=90%" -> the rule for the threshold."""
+    kind, _, value = text.partition("=")
+    try:
+        number = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1) if value else 0.0
+    except ValueError:
+        number = -1.0
+    if kind not in get_args(OperatingKind) or number < 0 or (kind == "youden") == bool(value):
+        raise BadInput(
+            f"'{text}' says no rule for the threshold.",
+            "Give youden, sensitivity=90%, specificity=90% or cost=10 (one miss weighs as much as 10 false alarms).",
+        )
+    return OperatingRule(kind, number)  # type: ignore[arg-type]  # looked at above
 
 
 def _takes(seconds: float, repeats: int) -> str:
@@ -465,6 +540,7 @@ def delete(ws: Workspace, options: argparse.Namespace) -> Answer:
 
 
 def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
+    """With --csv the answers go into that file as they come, and only what is to be said of all of them is printed."""
     from medtl import prediction
     from medtl.runs import store
     from medtl.training.machine import share_the_cores
@@ -473,15 +549,104 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     from medtl.training.device import prepare_process
 
     store.folder(ws, options.run)  # an unknown run is said before torch is loaded
-    paths = [file for given in options.path for file in _files(Path(given))]
+    for path in map(Path, options.path):
+        if not path.exists():
+            raise BadInput(f"There is no file '{path}'.", "Check the path.")
     prepare_process()
-    trained = prediction.Trained(ws, options.run)
     wanted = {"gradcam": "predicted"}.get(options.explain, options.explain)
-    out = _path(options.out)
-    if wanted and out is None:
-        out = Path.cwd()
-    answers = [prediction.as_dict(answer, out) for answer in trained.predict(paths, wanted)]
-    return {"run": options.run, "predictions": answers}
+    explain = wanted or ("predicted" if options.dicom else None)
+    wish = prediction.Wish(explain, bool(explain), options.pool, options.tta, log=not options.no_log)
+    out = (_path(options.out) or Path.cwd()) if wanted else None
+    trained = prediction.Trained(ws, options.run)
+    try:
+        if options.csv:
+            return {"run": options.run, **_into_table(trained, wish, options, out), "frozen": trained.describe()}
+        paths = [file for given in options.path for file in _files(Path(given))] if options.dicom else options.path
+        found = list(trained.stream([Path(path) for path in paths], wish))
+        answers = [prediction.as_dict(answer, out) for answer in found]
+        told = {"run": options.run, "predictions": answers, "frozen": trained.describe()}
+        return {**told, **_dicom(ws, options, [Path(path) for path in paths], found, answers)}
+    finally:
+        trained.close()
+
+
+def _into_table(trained: "Trained", wish: "Wish", options: argparse.Namespace, out: Path | None) -> Answer:
+    from medtl.asking.answer import as_dict
+    from medtl.asking.table import Table
+
+    counts = dict.fromkeys(("images", "pooled", "answered", "undecided", "refused", "unreadable"), 0)
+    told = _progress_to(os.environ.get("MEDTL_PROGRESS")) or _progress_aloud("files")
+    began = time.monotonic()
+    with (
+        _wish_to_stop() as stopped,
+        Table(Path(options.csv), trained.classes, bool(trained.settled.calibrate)) as table,
+    ):
+        for answer in trained.stream([Path(path) for path in options.path], wish, told, stopped):
+            table.add(answer)
+            if out:
+                as_dict(answer, out)
+            counts["images" if answer.kind == "image" else "pooled"] += 1
+            if answer.kind == "image":
+                decided = answer.settled is not None or (bool(answer.findings) and answer.accepted)
+                kind = "answered" if decided else "undecided" if answer.accepted else "refused"
+                counts[kind if answer.readable else "unreadable"] += 1
+        halted = stopped()
+    seconds = time.monotonic() - began
+    rate = round(counts["images"] / seconds, 1) if seconds else 0.0
+    return {"csv": str(options.csv), **counts, "stopped": halted, "seconds": round(seconds, 2), "per_second": rate}
+
+
+@contextmanager
+def _wish_to_stop() -> Iterator[Callable[[], bool]]:
+    """Ctrl+C, or being told to end, is a wish: what was answered stays, and what was begun is finished."""
+    told = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield told.is_set
+        return
+    before = {one: signal.signal(one, lambda *_: told.set()) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told.is_set
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _dicom(
+    ws: Workspace, options: argparse.Namespace, paths: Sequence[Path], found: Sequence[Any], answers: Sequence[Answer]
+) -> Answer:
+    """What `predict --dicom` writes: objects about each image that could be read; of several frames the middle one."""
+    if not options.dicom:
+        return {}
+    from medtl import dicom_out
+    from medtl.vocabulary import to_dict
+
+    asked = []
+    for given, path in enumerate(paths):
+        mine = [n for n, one in enumerate(found) if one.given == given and one.kind == "image" and one.scores]
+        if mine:
+            one = mine[len(mine) // 2]
+            explanation = found[one].explanation
+            asked.append((path, {**answers[one], "explanation": to_dict(explanation) if explanation else None}))
+    made = dicom_out.make(
+        ws, options.run, asked, Path(options.dicom), identity=options.identity, region=options.region,
+        cut=options.cut,
+    )  # fmt: skip
+    return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
+
+
+def watch(ws: Workspace, options: argparse.Namespace) -> Answer:
+    """The diary of a run: what it was asked, how far clinicians agreed, whether images have changed."""
+    from medtl import watching
+    from medtl.runs import diary, store
+
+    folder = store.folder(ws, options.run)
+    if options.off or options.on:
+        diary.switch(folder, on=bool(options.on))
+    if options.read:
+        sha256, _, reading = options.read.partition("=")
+        diary.read_by_clinician(folder, sha256, reading, options.frame)
+    deleted = diary.delete(folder) if options.delete else 0
+    return {"run": options.run, "deleted_bytes": deleted, **watching.describe(watching.watch(ws, options.run))}
 
 
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -645,6 +810,19 @@ def _path(text: str | None) -> Path | None:
 
 def _codes(text: str | None) -> tuple[str, ...]:
     return tuple(code.strip() for code in (text or "").split(",") if code.strip())
+
+
+def _progress_aloud(what: str) -> Callable[[int, int], None]:
+    """Every few seconds a line, for somebody who waits."""
+    last = time.monotonic()
+
+    def say(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 5:
+            last = time.monotonic()
+            _say(f"{done:,} of {total:,} {what}")
+
+    return say
 
 
 def _progress_to(file: str | None) -> Callable[[int, int], None] | None:

@@ -32,16 +32,25 @@ class Desk:
     def answer(self, question: dict[str, Any]) -> Any:
         asked = question["ask"]
         if asked == "warm":
+            if question.get("run"):
+                self._run(question["run"]).warm()
             import pytorch_grad_cam  # noqa: F401 - loading it is what warming means
 
-            if question.get("run"):
-                self._run(question["run"])
             return None
         if asked == "predict":
             from medtl.prediction import as_message
 
-            answers = self._run(question["run"]).predict([Path(p) for p in question["paths"]], question.get("explain"))
-            return {"predictions": [as_message(answer, self.workspace.spool) for answer in answers]}
+            trained, only = self._run(question["run"]), question.get("only")
+            answers = trained.predict(
+                [Path(p) for p in question["paths"]],
+                question.get("explain"),
+                pool=question.get("pool"),
+                looks=int(question.get("looks") or 0),
+                log=bool(question.get("log", True)),
+                only=(only["file"], only.get("frame")) if only else None,
+            )
+            said = [as_message(answer, self.workspace.spool) for answer in answers]
+            return {"predictions": said, "run": trained.describe()}
         if asked == "explain":
             return to_dict(self._run(question["run"]).explain_case(question["case"], question["label"]))
         if asked == "augment":

@@ -30,9 +30,23 @@ class Consultant:
         """Begin loading in the background; returns at once."""
         threading.Thread(target=self._quietly_warm, args=(run_id,), daemon=True).start()
 
-    def predict(self, run_id: str, paths: list[str], explain: str | None = None) -> dict[str, Any]:
-        """See `prediction.as_message` for the shape of each entry of "predictions"."""
-        answer: dict[str, Any] = self._runs.ask(ask="predict", run=run_id, paths=paths, explain=explain)
+    def predict(
+        self,
+        run_id: str,
+        paths: list[str],
+        explain: str | None = None,
+        *,
+        pool: str | None = None,
+        looks: int = 0,
+        log: bool = True,
+        only: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """See `asking.answer.as_message` for the shape of each entry of "predictions", and `prediction.Wish` for what
+        can be asked; "run" says what holds for all of them. `only`: {"file", "frame"} of an earlier answer. For a few
+        images; many are asked about in a process of their own (`medtl.batches`)."""
+        answer: dict[str, Any] = self._runs.ask(
+            ask="predict", run=run_id, paths=paths, explain=explain, pool=pool, looks=looks, log=log, only=only
+        )
         return answer
 
     def explain(self, run_id: str, case_id: str, label: str) -> dict[str, Any]:

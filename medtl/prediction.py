@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 
 from medtl.asking import pooling, reading
+from medtl.asking import settled as settling
 from medtl.asking.answer import DO_NOT, Answer, as_dict, as_message, in_words, unreadable
 from medtl.asking.brought import brought
-from medtl.asking.frozen import Frozen, frozen
 from medtl.asking.reading import File, Picture
+from medtl.asking.settled import Settled
 from medtl.cohorts import library as cohorts
 from medtl.cohorts.pixels import Pixels, stretched
 from medtl.cohorts.reading import Asker
 from medtl.errors import BadInput
-from medtl.evaluation import thresholds
+from medtl.evaluation import conformal, thresholds
 from medtl.explanation import neighbours
 from medtl.gate import gate
 from medtl.gate.gate import UNLIKE, Verdict
@@ -45,19 +46,21 @@ class Wish:
     """How a run is asked. `explain` names a class, or "predicted", to add a heat map for. `whole`: the picture comes
     with the answer. `pool`: how several pictures of a patient, series or file become one answer besides. `looks`: so
     many small changes of every picture are looked at besides, which costs so many times the time. `log`: what was
-    answered goes into the run's diary, as far as the user has that switched on."""
+    answered goes into the run's diary, as far as the user has that switched on. `only`: of all that is brought, the
+    file of this name and of it this frame, as an answer named them."""
 
     explain: str | None = None
     whole: bool = False
     pool: str | pooling.Rule | None = None
     looks: int = 0
     log: bool = True
+    only: tuple[str, int | None] | None = None
 
 
 class Trained:
     """A finished run, loaded and ready to be asked. Holds the network in memory."""
 
-    def __init__(self, workspace: Workspace, run_id: str, settled: Frozen | None = None) -> None:
+    def __init__(self, workspace: Workspace, run_id: str, settled: Settled | None = None) -> None:
         """`settled`: what was decided since the run ended (calibration, threshold, limits by class)."""
         from medtl.sources.weights import load_trained
         from medtl.training import device as devices
@@ -81,7 +84,7 @@ class Trained:
         self.salt = workspace.salt()
         # A new image is opened as the cohort's were, in a process of its own.
         self.desk = Asker(self.cohort.reading, self.salt, self.source.input.size, self.source.input.channels)
-        self.settled = settled or frozen(self.result, self.classes)
+        self.settled = settled or settling.settled(self.result, self.classes)
         part = self.cohort.split.part_of()
         self.cases = {case.sha256: (case.name, part.get(case.id, "")) for case in self.cohort.cases}
         self.patients = {case.patient: part.get(case.id, "") for case in self.cohort.cases if case.patient}
@@ -106,14 +109,14 @@ class Trained:
         `on_progress` hears of files. After `should_stop` what was read is answered, and no more.
         """
         self._check(wish)
-        files = brought(list(paths))
+        files = [one for one in brought(list(paths)) if wish.only is None or one.name == wish.only[0]]
         patients = reading.with_patients(files, self.cohort, self.salt)
         whole = wish.whole or bool(wish.explain)
         log = diary.Diary(self.folder) if wish.log else None
         pool = _Pool()
         on_progress(0, len(files))
         read = (
-            reading.of_patient(file, patients.get(file.number))
+            _only(reading.of_patient(file, patients.get(file.number)), wish)
             for file in reading.read(self.desk, files, whole, should_stop)
         )
         for done, answered in enumerate(_in_order(self._answered(_handfuls(read), wish)), 1):
@@ -143,8 +146,9 @@ class Trained:
     def warm(self) -> None:
         """Whatever the first question would have to wait for."""
         self.desk.warm()
-        size = self.source.input.size
-        self.eye.features(lambda rows: np.zeros((len(rows), 3, size, size), np.uint8), np.array([0]))
+        spec = self.source.input
+        shape = (1, spec.channels, spec.size, spec.size)
+        self.eye.features(lambda rows: np.zeros(shape, np.uint8), np.array([0]))
 
     def close(self) -> None:
         self.desk.close()
@@ -165,18 +169,21 @@ class Trained:
             made = iter(self._of(pictures, wish) if pictures else ())
             for file in files:
                 if file.why_not:
-                    yield _Answered(file, [unreadable(file.name, file.why_not)], np.zeros((0, len(self.classes))))
+                    yield _Answered(
+                        file, [unreadable(file.name, file.why_not, file.given)], np.zeros((0, len(self.classes)))
+                    )
                     continue
                 mine = [next(made) for _ in file.pictures]
                 known = self._known(file)
                 answers = [
                     replace(
                         answer, file=file.name, sha256=file.sha256, frame=picture.frame, patient=picture.patient,
-                        known=known or self._known_patient(picture.patient),
+                        given=file.given, known=known or self._known_patient(picture.patient),
                     )
                     for (answer, _), picture in zip(mine, file.pictures, strict=True)
                 ]  # fmt: skip
-                yield _Answered(file, answers, np.stack([scores for _, scores in mine]))
+                scores = np.array([scores for _, scores in mine]).reshape(-1, len(self.classes))
+                yield _Answered(file, answers, scores)
 
     def _of(self, pictures: Sequence[Picture], wish: Wish) -> list[tuple[Answer, np.ndarray]]:
         """Answers that do not know yet whose they are, with their scores (K,)."""
@@ -233,11 +240,13 @@ class Trained:
         called = self._called(used[None])
         several = self.task == "multi-label"
         said = findings.answers(dict(zip(self.classes, used, strict=True)), settled.findings) if several else {}
-        order = range(len(self.classes)) if several else np.argsort(-used, kind="stable").tolist()
-        members = tuple(
-            self.classes[i] for i in order
-            if (said.get(self.classes[i]) != "absent" if several else used[i] >= settled.limits[i])
-        )  # fmt: skip
+        if several:
+            members = tuple(name for name in self.classes if said.get(name) != "absent")
+        else:
+            grades = self.task == "ordinal"
+            members = tuple(
+                self.classes[i] for i in conformal.members_by_class(used, settled.limits.tolist(), ordered=grades)
+            )
         accepted = verdict is None or verdict.accepted
         why_not = None if accepted or verdict is None else " ".join((*verdict.reasons, DO_NOT))
         alone = members[0] if len(members) == 1 and not several and members == called and accepted else None
@@ -340,6 +349,12 @@ class _Pool:
 
     def units(self) -> dict[Any, list[int]]:
         return pooling.units([answer.patient for answer in self.answers], self.groups, self.files)
+
+
+def _only(file: File, wish: Wish) -> File:
+    if wish.only is None:
+        return file
+    return replace(file, pictures=tuple(one for one in file.pictures if one.frame == wish.only[1]))
 
 
 def _handfuls(files: Iterator[File]) -> Iterator[list[File]]:

@@ -491,6 +491,19 @@ Plan = tuple[Step, ...]
 # ---- runs and results -----------------------------------------------------------------------------------------------
 
 
+OperatingKind = Literal["youden", "sensitivity", "specificity", "cost"]
+
+
+@dataclass(frozen=True)
+class OperatingRule:
+    """How a threshold is chosen on the tune part: the largest sensitivity + specificity (Youden); the highest threshold
+    of a wanted sensitivity, the lowest of a wanted specificity (`value`: the share); or, on calibrated probabilities,
+    where one miss weighs as much as `value` false alarms."""
+
+    kind: OperatingKind = "youden"
+    value: float = 0.0
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All choices, enough to repeat a run. The worker needs nothing else but the workspace it lies in."""
@@ -514,6 +527,7 @@ class Recipe:
     size: int = 0  # pixels a side the source is shown; 0: what it was made for
     uncertain: Mapping[str, str] = field(default_factory=dict)  # finding -> `Policy`, of a multi-label cohort
     weigh_tasks: bool = False  # whether several findings are weighed as `Train.weigh_tasks` says
+    operating: OperatingRule = OperatingRule()
     advised: Mapping[str, str] = field(default_factory=dict)  # "source", "strategy" as recommended, "basis" in words
     created: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)

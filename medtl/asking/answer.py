@@ -33,6 +33,7 @@ class Answer:
     `picture` is the image as it was read (uint8, longer side at most 512). `kind` "patient", "series" or "file": the
     answer pools `pooled` images by the run's rule, and `files` names them. `looks` tells how many small changes of the
     image were looked at besides on wish, `ranged` between what the score of the predicted class lay over all looks.
+    `given`: with which of the paths asked about it came.
     """
 
     file: str
@@ -61,14 +62,15 @@ class Answer:
     looks: int = 0
     ranged: tuple[float, float] | None = None
     brightness: float | None = None
+    given: int = 0
 
     @property
     def readable(self) -> bool:
         return self.predicted is not None
 
 
-def unreadable(file: str, why_not: str) -> Answer:
-    return Answer(file, None, {}, (), False, why_not, says=why_not)
+def unreadable(file: str, why_not: str, given: int = 0) -> Answer:
+    return Answer(file, None, {}, (), False, why_not, says=why_not, given=given)
 
 
 def in_words(settled: str | None, members: tuple[str, ...], why_not: str | None, error: float) -> str:
@@ -86,6 +88,7 @@ def as_dict(answer: Answer, out: Path | None = None) -> dict[str, Any]:
     """The answer as `predict` prints it. With `out`, picture and overlay are written there as PNG."""
     said: dict[str, Any] = {
         "file": answer.file,
+        "given": answer.given,
         "frame": answer.frame,
         "kind": answer.kind,
         "pooled": answer.pooled,

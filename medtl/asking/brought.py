@@ -4,7 +4,7 @@ Zips are judged before anything in them is opened and never extracted (`cohorts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medtl.cohorts import archive, limits
@@ -16,18 +16,19 @@ from medtl.errors import BadInput, NotFound
 @dataclass(frozen=True)
 class Brought:
     """One file: `name` as it is shown (below the folder or zip it came in), `place` None where it is not to be opened,
-    and then `why_not`."""
+    and then `why_not`. `given`: which of the paths it came with."""
 
     name: str
     place: Place | None
     why_not: str = ""
+    given: int = 0
 
 
 def brought(paths: Sequence[Path]) -> list[Brought]:
     """Every file in the order of `paths`, below them by name. What cannot be opened is on the list with its reason."""
     found: list[Brought] = []
-    for path in paths:
-        found += _below(path)
+    for given, path in enumerate(paths):
+        found += (replace(one, given=given) for one in _below(path))
         if len(found) > limits.FILES:
             raise BadInput(f"There are more than {limits.FILES:,} files.", "Bring fewer images at a time.")
     return found
@@ -37,6 +38,8 @@ def _below(path: Path) -> list[Brought]:
     if not path.is_dir() and not _is_zip(path):
         return [Brought(shown(path.name), Place(str(path.absolute())))]
     try:
+        if not path.is_dir():
+            archive.check_zip(path)  # `opened` would take a zip without its end for another kind of file
         with archive.opened(path.absolute()) as bundle:
             files = [Brought(shown(entry.name), entry.place) for entry in bundle.entries]
             skipped = [Brought(left.file, None, f"{left.reason} {left.advice}") for left in bundle.skipped]

@@ -44,6 +44,7 @@ class File:
     sha256: str = ""
     pictures: tuple[Picture, ...] = ()
     why_not: str = ""
+    given: int = 0  # with which of the paths it came
 
 
 def read(
@@ -52,14 +53,14 @@ def read(
     """One for each of `files`, in no order; after `should_stop` no more come."""
     for number, one in enumerate(files):
         if one.place is None:
-            yield File(number, one.name, why_not=one.why_not)
+            yield File(number, one.name, why_not=one.why_not, given=one.given)
     jobs = [job(n, one.name, one.place, whole=whole) for n, one in enumerate(files) if one.place is not None]
     told = desk.few(jobs) if len(jobs) <= FEW else desk.many(jobs)
     with closing(told):  # type: ignore[type-var]
         for answer in told:
             if should_stop():
                 return
-            yield _file(answer, files[answer["job"]].name, whole)
+            yield _file(answer, files[answer["job"]], whole)
 
 
 def with_patients(files: Sequence[Brought], cohort: Cohort, salt: bytes) -> dict[int, str]:
@@ -74,9 +75,9 @@ def with_patients(files: Sequence[Brought], cohort: Cohort, salt: bytes) -> dict
     return {number: code for number, code in codes if code}
 
 
-def _file(answer: Mapping[str, Any], name: str, whole: bool) -> File:
+def _file(answer: Mapping[str, Any], of: Brought, whole: bool) -> File:
     if "skipped" in answer:
-        return File(answer["job"], name, why_not=" ".join(answer["skipped"]).strip())
+        return File(answer["job"], of.name, why_not=" ".join(answer["skipped"]).strip(), given=of.given)
     flat = np.frombuffer(answer["payload"], np.uint8)
     made, at = [], 0
     for said in answer["pictures"]:
@@ -85,7 +86,7 @@ def _file(answer: Mapping[str, Any], name: str, whole: bool) -> File:
         at += size
         looks = of_plain(said["looks"])
         made.append(Picture(pixels, said["facts"], looks, said["frame"], said["patient"], said["group"], whole))
-    return File(answer["job"], name, answer["sha256"], tuple(made))
+    return File(answer["job"], of.name, answer["sha256"], tuple(made), given=of.given)
 
 
 def of_patient(file: File, patient: str | None) -> File:

@@ -169,6 +169,21 @@ def load(folder: Path, neighbours: Neighbours) -> Gate | None:
         return None
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """What later images are compared with: how far the cases lay that the limit was set on, how bright the training
+    images were, both sorted, and the share of images of the right kind that pass at least (95 %)."""
+
+    sample: np.ndarray
+    brightness: np.ndarray
+    low: float
+
+
+def baseline(folder: Path) -> Baseline | None:
+    found = load(folder, Neighbours((), np.zeros((0, 1)), 0.0))
+    return Baseline(found.sample, found.brightness, found.low) if found else None
+
+
 def by_likeness(neighbours: Neighbours, nearest: np.ndarray) -> list[Verdict]:
     """Of a run without the file: as it was judged when it was made. (n, m) cosine distances to the training cases."""
     made = []

@@ -1,6 +1,6 @@
 """What was settled before a run is asked: threshold, limits of the sets, calibration, and what the threshold reached.
 
-Frozen: nothing of it changes by asking. The one place where a recalibration, limits by class or another operating rule
+Nothing of it changes by asking. The one place where a recalibration, limits by class or another operating rule
 is plugged in.
 
 Letters: n cases, K classes.
@@ -22,7 +22,7 @@ AT_THRESHOLD = ("sensitivity", "specificity")
 
 
 @dataclass(frozen=True)
-class Frozen:
+class Settled:
     """`limits` (K,): the least score a class must have to stay in the set; `error` how often a set may miss the truth.
     `calibrate` (n, K) scores -> (n, K) probabilities, None while there is none; `on_calibrated`: threshold and limits
     are of these. `reached`: sensitivity and specificity of the threshold on the test part, as they were found.
@@ -53,10 +53,10 @@ class Frozen:
         }
 
 
-def frozen(result: Result, classes: Sequence[str]) -> Frozen:
+def settled(result: Result, classes: Sequence[str]) -> Settled:
     """As the worker left it."""
     content = store.read_json(result.folder / results.ESTIMATES, "result")
-    return Frozen(
+    return Settled(
         result.threshold or Threshold(None, "tune", ""),
         np.full(len(classes), float(content.get("set_limit", 0.0))),
         reached=tuple(estimate for estimate in result.estimates if estimate.name in AT_THRESHOLD),

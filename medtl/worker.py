@@ -467,7 +467,7 @@ class _Story:
             cards.write(result, source, trained.recipe_in_words(self.recipe))
             near = self._neighbours()
             near.save(result)
-            self._gate(near, result)
+            self._gate(near, fitted, result)
             self._traces(result)
             results.write_predictions(result / results.PREDICTIONS, self.cohort.classes, self._rows())
             write_whole(result / results.CURVES, json.dumps(self.evaluation.curves))
@@ -492,7 +492,7 @@ class _Story:
         features = self.features
         return neighbours.learn(learned, features[e.train], features[e.tune], tested, features[e.test])
 
-    def _gate(self, near: "Neighbours", result: Path) -> None:
+    def _gate(self, near: "Neighbours", fitted: "Fitted", result: Path) -> None:
         """Which new images are of the kind it was trained on."""
         import numpy as np
 
@@ -507,7 +507,8 @@ class _Story:
             return gate.Cases(self.features[rows], learning.seen_of(e.inputs.pixels, cases), groups[rows])  # type: ignore[attr-defined]
 
         train, tune = of(learning.some(e.train)), of(learning.some(e.tune))
-        gate.learn(near, groups[e.train], train, tune, keeps_trunk(self.plan)).save(result)
+        unseen = fitted.held_out is None  # else it learned from the tune part in the end
+        gate.learn(near, groups[e.train], train, tune, keeps_trunk(self.plan), unseen).save(result)
 
     def _traces(self, result: Path) -> None:
         """So that a later target can be compared with what this run was trained on, and copies of it be found."""

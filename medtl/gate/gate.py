@@ -116,38 +116,46 @@ class Gate:
         np.savez(folder / FILE, **arrays)
 
 
-def learn(neighbours: Neighbours, bank: np.ndarray, train: Cases, tune: Cases, frozen: bool) -> Gate:
+def learn(
+    neighbours: Neighbours, bank: np.ndarray, train: Cases, tune: Cases, frozen: bool, unseen: bool = True
+) -> Gate:
     """`bank` (m,): the group of each of the training cases in `neighbours`; `train` and `tune`: cases of these parts.
 
     The limit is set on cases that the network did not learn from: the tune part. Where that is small, and the network
     was not trained (`frozen`), training cases join, each held against those of other groups: to a frozen network they
-    are as new as any.
+    are as new as any. A network that was trained on the tune part, too (not `unseen`), has no new cases left: then
+    appearance alone is compared, which no training changes, again with the training cases.
     """
-    whole = _Clouds.of(train)
+    whole, by_appearance = _Clouds.of(train), not frozen and not unseen
     rows = whole.distances(tune, neighbours.features, np.zeros((len(tune.groups), len(bank)), bool))
     how = f"set on {len(rows):,} cases that the model did not learn from"
-    if frozen and len(tune.groups) < ENOUGH:
+    if (frozen or by_appearance) and len(tune.groups) < ENOUGH:
         crossed = _crossed(neighbours, bank, train)
         rows = np.concatenate([rows, crossed])
         how = (
             f"set on {len(tune.groups):,} cases that the model did not learn from and {len(crossed):,} training cases, "
             "each held against the others"
         )
+    if by_appearance:
+        how = f"set on {len(rows):,} cases, by what pictures look like alone, as the network learned from all of them"
     both = _joined(train.seen, tune.seen)
+    brightness = np.sort(both.brightness)
     if len(rows) < FEWEST:
         nothing = Scale(np.zeros(3), np.ones(3))
         return Gate(
             neighbours, whole.features, whole.appearance, bounds(both), nothing, math.inf, math.inf, np.zeros(0),
-            np.sort(both.brightness), 0.0, 1.0, NO_LIMIT,
+            brightness, 0.0, 1.0, NO_LIMIT,
         )  # fmt: skip
     measured = scale(rows[:, :3])
+    if by_appearance:
+        measured = Scale(measured.centre, np.array([np.inf, np.inf, measured.spread[2]]))  # the first two do not count
     sample = np.sort(measured.sum(rows[:, :3]))
     swapped = max(0.0, float(np.sort(rows[:, 3])[-1 - len(rows) // TRIMMED]))
     limit, low, high = _limit(sample)
     how = f"The limit was {how}; of new images of this kind {100 * low:.0f} to {100 * high:.0f} % pass it."
     return Gate(
-        neighbours, whole.features, whole.appearance, bounds(both), measured, limit, swapped, sample,
-        np.sort(both.brightness), low, high, how,
+        neighbours, whole.features, whole.appearance, bounds(both), measured, limit, swapped, sample, brightness, low,
+        high, how,
     )  # fmt: skip
 
 

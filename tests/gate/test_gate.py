@@ -145,6 +145,19 @@ def test_cases_of_one_patient_are_no_evidence_for_each_other() -> None:
     assert np.mean([verdict.accepted for verdict in judge(at, own(200, 9))]) >= 0.9
 
 
+def test_a_network_that_learned_from_the_tune_part_too_is_not_asked() -> None:
+    """Its features put every case it knows at no distance: held against these, every new one would be refused."""
+    random = np.random.default_rng(0)
+    one, other = ([picture(random) for _ in range(n)] for n in (120, 60))
+    learned_by_heart = np.tile(np.eye(1, 36, dtype=np.float32), (60, 1))
+    near = neighbours.learn([str(i) for i in range(120)], np.tile(np.eye(1, 36), (120, 1)), learned_by_heart)
+    tune = Cases(learned_by_heart, look(other), np.arange(60))
+    at = gate.learn(near, np.arange(120), cases(one), tune, frozen=False, unseen=False)
+    assert "look like alone" in at.how
+    assert np.mean([verdict.accepted for verdict in judge(at, own(200))]) >= 0.95
+    assert not any(verdict.accepted for verdict in judge(at, [255 - p for p in own(20)]))
+
+
 def test_too_few_to_say_anything() -> None:
     at = learned(2, 1, frozen=False)
     assert at.how == gate.NO_LIMIT and judge(at, own(1))[0].accepted

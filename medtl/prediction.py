@@ -62,6 +62,8 @@ class Trained:
 
     def __init__(self, workspace: Workspace, run_id: str, settled: Settled | None = None) -> None:
         """`settled`: what was decided since the run ended (calibration, threshold, limits by class)."""
+        from threadpoolctl import ThreadpoolController
+
         from medtl.sources.weights import load_trained
         from medtl.training import device as devices
         from medtl.training import meaning
@@ -79,6 +81,7 @@ class Trained:
         self.device = devices.choose("cpu")
         self.looks = Looks(self.source.looks, self.source.looks_like)
         self.eye = Eye(self.network, self.source.input, self.device, self.looks)
+        self.pools = ThreadpoolController()  # numpy's threads would fight torch's: thirty times slower, measured
         self.neighbours = neighbours.load(self.result.folder)
         self.gate = gate.load(self.result.folder, self.neighbours)
         self.salt = workspace.salt()
@@ -227,10 +230,11 @@ class Trained:
         return self.eye.each(take, np.arange(len(pixels)), range(1 + self.looks.times + more))
 
     def _judged(self, features: np.ndarray, pictures: Sequence[Picture]) -> tuple[np.ndarray, list[Verdict]]:
-        near = self.neighbours.distances(features)
-        if self.gate is None:
-            return near, gate.by_likeness(self.neighbours, near)
-        return near, self.gate.judge(features, seen([p.looks for p in pictures], [p.facts for p in pictures]), near)
+        with self.pools.limit(limits=1, user_api="blas"):
+            near = self.neighbours.distances(features)
+            if self.gate is None:
+                return near, gate.by_likeness(self.neighbours, near)
+            return near, self.gate.judge(features, seen([p.looks for p in pictures], [p.facts for p in pictures]), near)
 
     def _put(self, scores: np.ndarray, verdict: Verdict | None) -> Answer:
         """(K,) scores -> the answer, without what belongs to one picture."""

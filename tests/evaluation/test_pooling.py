@@ -87,11 +87,9 @@ def test_patients_stand_beside_images_with_their_own_threshold() -> None:
     assert made.patients.get("sensitivity").value == pytest.approx(called[rows.has].mean())
     difference = next(one for one in made.differences if one.name == "auroc")
     assert difference.value == pytest.approx(made.patients.get("auroc").value - made.images.get("auroc").value)
-    mixed = sum(0 < test[0].has[test[1].group == g].mean() < 1 for g in range(120))
-    assert made.mixed == mixed and any(
-        f"{mixed} of 120 patients have images with and without ill" in t for t in made.says
-    )
-    assert made.says[0].startswith(f"Found {made.patients.found} of {made.patients.present} patients with ill (")
+    mixed = int(sum(0 < test[0].has[test[1].group == g].mean() < 1 for g in range(120)))
+    assert made.mixed == mixed and any(f"{mixed} of 120 patients have both ill and well" in t for t in made.says)
+    assert made.says[0].startswith(f"Found {made.patients.found} of {made.patients.present} ill patients (sensitivity")
 
 
 def test_the_paired_difference_holds_the_truth_about_that_often() -> None:

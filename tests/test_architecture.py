@@ -61,6 +61,7 @@ MAY_IMPORT = {
     },
     "medtl.elsewhere": {
         "medtl.cohorts", "medtl.external", "medtl.frozen", "medtl.modalities", "medtl.runs", "medtl.training",
+        "medtl.transferability",
     },
     "medtl.published": {"medtl.cohorts"},
     "medtl.housekeeping": {"medtl.cohorts", "medtl.training"},

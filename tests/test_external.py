@@ -144,6 +144,15 @@ def test_what_shifts_is_kept_in_numbers(bench: Bench, run: Path) -> None:
     assert set(shift.internal_cases) == set(bench.cohort.split.test)
 
 
+def test_the_distance_is_that_of_the_gate(bench: Bench, run: Path) -> None:
+    from medtl.frozen import Frozen
+
+    frozen = Frozen(bench.ws, run.name, CPU)
+    features = np.random.default_rng(0).normal(0, 1, (7, frozen.neighbours.features.shape[1])).astype(np.float32)
+    gate = [frozen.neighbours.nearest(row)[1] for row in features]
+    assert frozen.distances(features) == pytest.approx(gate, abs=1e-6) and len(frozen.distances(features[:0])) == 0
+
+
 def test_features_of_many_are_drawn(bench: Bench, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(external, "MOST_ROWS", 7)
     found = bench.test(bench.elsewhere)

@@ -408,6 +408,13 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("path", nargs="+")
     predict.add_argument("--explain", help="gradcam (for the predicted class), or the name of a class")
     predict.add_argument("--out", help="folder for the heat maps")
+    predict.add_argument("--dicom", metavar="FOLDER", help="also write DICOM objects that refer to each image")
+    predict.add_argument(
+        "--identity", choices=("keep", "remove"), default="remove",
+        help="in them: keep whose image it is (for the PACS it came from), or codes instead (default)",
+    )  # fmt: skip
+    predict.add_argument("--region", choices=("binary", "fractional"), default="binary", help="how it is stored")
+    predict.add_argument("--cut", type=float, default=0.5, help="share of the map's peak from which a region begins")
     _papers(words, command)
     return parser
 

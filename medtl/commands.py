@@ -12,10 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from medtl.errors import BadInput, MedtlError
-from medtl.vocabulary import OperatingKind, OperatingRule
+from medtl.vocabulary import OperatingRule
 from medtl.workspace import Workspace, write_whole
 
 if TYPE_CHECKING:
@@ -459,15 +459,10 @@ def _rule(text: str) -> OperatingRule:
     """ "sensitivity=90%" -> the rule for the threshold."""
     kind, _, value = text.partition("=")
     try:
-        number = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1) if value else 0.0
+        number = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1) if value else None
     except ValueError:
-        number = -1.0
-    if kind not in get_args(OperatingKind) or number < 0 or (kind == "youden") == bool(value):
-        raise BadInput(
-            f"'{text}' says no rule for the threshold.",
-            "Give youden, sensitivity=90%, specificity=90% or cost=10 (one miss weighs as much as 10 false alarms).",
-        )
-    return OperatingRule(kind, number)  # type: ignore[arg-type]  # looked at above
+        number = math.nan
+    return OperatingRule(kind, number)  # type: ignore[arg-type]  # looked at where it is made
 
 
 def _takes(seconds: float, repeats: int) -> str:
@@ -558,8 +553,30 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     out = _path(options.out)
     if wanted and out is None:
         out = Path.cwd()
-    answers = [prediction.as_dict(answer, out) for answer in trained.predict(paths, wanted)]
-    return {"run": options.run, "predictions": answers}
+    found = trained.predict(paths, wanted or ("predicted" if options.dicom else None))
+    answers = [prediction.as_dict(answer, out if wanted else None) for answer in found]
+    return {"run": options.run, "predictions": answers, **_dicom(ws, options, paths, found, answers)}
+
+
+def _dicom(
+    ws: Workspace, options: argparse.Namespace, paths: Sequence[Path], found: Sequence[Any], answers: Sequence[Answer]
+) -> Answer:
+    """What `predict --dicom` writes: objects about each image that could be read."""
+    if not options.dicom:
+        return {}
+    from medtl import dicom_out
+    from medtl.vocabulary import to_dict
+
+    asked = [
+        (path, {**said, "explanation": to_dict(one.explanation) if one.explanation else None})
+        for path, one, said in zip(paths, found, answers, strict=True)
+        if one.scores
+    ]
+    made = dicom_out.make(
+        ws, options.run, asked, Path(options.dicom), identity=options.identity, region=options.region,
+        cut=options.cut,
+    )  # fmt: skip
+    return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
 
 
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:

@@ -352,6 +352,8 @@ class _Story:
             patients_test=self.patients[e.test] if self.patients is not None else None,
             control_scores_test=control,
             seed=self.recipe.seed,
+            rule=self.recipe.operating,
+            patients_tune=self.patients[e.tune] if self.patients is not None else None,
         )
         self.scores, self.features, self.thumbnails = scores, features, thumbnails
         self.evaluation: tasks.Judged = evaluation
@@ -366,6 +368,8 @@ class _Story:
         self.seconds |= fitted.seconds
         self.seconds["evaluate"] = time.monotonic() - began
         return said | {
+            "task": e.task,
+            "positive": cohort.positive,
             "guards": guards,
             "caveats": self._caveats(fitted) + [one["says"] for one in guards if one["verdict"] == "hurts"],
             **tasks.sets(e.task, e.truth[e.tune], scores[e.tune]),
@@ -484,8 +488,9 @@ class _Story:
         from medtl.explanation import neighbours
 
         e = self.examples
-        ids = [self.cohort.cases[i].id for i in e.train]
-        return neighbours.learn(ids, self.features[e.train], self.features[e.tune])
+        learned, tested = ([self.cohort.cases[i].id for i in part] for part in (e.train, e.test))
+        features = self.features
+        return neighbours.learn(learned, features[e.train], features[e.tune], tested, features[e.test])
 
     def _traces(self, result: Path) -> None:
         """So that a later target can be compared with what this run was trained on, and copies of it be found."""

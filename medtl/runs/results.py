@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medtl.errors import MedtlError, NotReady
 from medtl.runs import events, status, store
-from medtl.vocabulary import Estimate, Recipe, Threshold, to_dict
+from medtl.vocabulary import Estimate, Recipe, Task, Threshold, to_dict
 from medtl.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ class Result:
     findings: Mapping[str, Any] = field(default_factory=dict)
     robustness: "Robustness | None" = None
     externals: "tuple[External, ...]" = ()
-    positive: str | None = None  # set where the result is about one of several findings
+    finding: str | None = None  # set where the result is about one of several findings
+    task: Task | None = None  # None for a run made before it was written
+    positive: str | None = None  # of two classes the one that counts as "has it"
 
     @property
     def weights(self) -> Path:
@@ -183,6 +185,8 @@ def load(folder: Path) -> Result:
         findings=content.get("findings") or {},
         robustness=afterwards.robustness(folder),
         externals=afterwards.externals(folder),
+        task=content.get("task"),
+        positive=content.get("positive"),
     )
 
 

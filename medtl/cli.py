@@ -123,6 +123,10 @@ def _show_run(run: Answer) -> None:
     for name in ("cross_validated", "learning_curve"):
         if run.get(name):
             print(f"  {run[name]['says']}")
+    if run.get("robustness"):
+        print(f"  {run['robustness']['says']}")
+    for other in run.get("externals") or ():
+        print(f"  Tested on '{other['title']}' ({other['cases']} images): evaluate {run['run']} {other['cohort']}")
     if run.get("message"):
         print(f"  {run['message']} {run.get('advice', '')}")
 
@@ -379,7 +383,8 @@ def _parser() -> argparse.ArgumentParser:
         words, "evaluate", commands.evaluate, "a finished run on another cohort, with everything frozen", _show_external
     )
     evaluate.add_argument("run")
-    evaluate.add_argument("--cohort", required=True, help="images of another site or time")
+    evaluate.add_argument("other", nargs="?", metavar="COHORT", help="images of another site or time")
+    evaluate.add_argument("--cohort", help="the same, by name")
     evaluate.add_argument(
         "--map", action="append", metavar="CLASS=CLASS",
         help="the cohort's name of a class and the run's; nothing behind the sign leaves its cases out",

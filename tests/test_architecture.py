@@ -62,6 +62,7 @@ MAY_IMPORT = {
     },
     "medtl.elsewhere": {
         "medtl.cohorts", "medtl.external", "medtl.frozen", "medtl.modalities", "medtl.runs", "medtl.training",
+        "medtl.transferability",
     },
     "medtl.dicom_out": {"medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.runs"},
     "medtl.published": {"medtl.cohorts"},

@@ -50,6 +50,7 @@ MAY_IMPORT = {
         "medtl.start", "medtl.strategies", "medtl.training",
     },
     "medtl.dicom_out": {"medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.runs"},
+    "medtl.serve": {"medtl.cohorts", "medtl.consulting", "medtl.reporting", "medtl.runs", "medtl.sources"},
     "medtl.published": {"medtl.cohorts"},
     "medtl.housekeeping": {"medtl.cohorts", "medtl.training"},
     "medtl.demo": {"medtl.start", "medtl.cohorts", "medtl.runs"},
@@ -70,7 +71,8 @@ MAY_IMPORT = {
     "medtl.commands": {
         "medtl.automatic", "medtl.calibrating", "medtl.checkup", "medtl.cohorts", "medtl.comparing", "medtl.demo",
         "medtl.dicom_out", "medtl.doctor", "medtl.housekeeping", "medtl.prediction", "medtl.published", "medtl.rank",
-        "medtl.reporting", "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies", "medtl.training",
+        "medtl.reporting", "medtl.runs", "medtl.serve", "medtl.sources", "medtl.start", "medtl.strategies",
+        "medtl.training",
     },
     "medtl.__main__": {"medtl.cli"},
     "pages": {
@@ -126,6 +128,7 @@ LIGHT = (
     "medtl.scrutiny.suspects",
     "medtl.demo",
     "medtl.doctor",
+    "medtl.serve",
     "medtl.housekeeping",
     "medtl.cohorts.reader",
     "medtl.cli",

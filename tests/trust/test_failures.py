@@ -83,7 +83,11 @@ def test_of_grades_the_furthest_apart_comes_first_and_too_low_before_too_high() 
         result(None, task="ordinal", positive=None),
     )
     assert ids(told) == ["far", "low", "high"]
-    assert [one.apart for one in told] == [3, 1, 1] and [one.kind for one in told] == ["too high", "too low", "too high"]
+    assert [one.apart for one in told] == [3, 1, 1] and [one.kind for one in told] == [
+        "too high",
+        "too low",
+        "too high",
+    ]
 
 
 def test_of_several_findings_one_is_asked_and_what_is_not_sure_is_left_out() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from medtl.errors import BadInput
+from medtl.errors import BadInput, MedtlError
 from medtl.vocabulary import OperatingKind, OperatingRule
 from medtl.workspace import Workspace, write_whole
 
@@ -394,6 +394,60 @@ def cross_validate(ws: Workspace, options: argparse.Namespace) -> Answer:
     return results.describe(ws, options.run)
 
 
+def robustness(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import robustness
+    from medtl.runs import afterwards, store
+    from medtl.training.cost import in_words
+    from medtl.vocabulary import to_dict
+
+    if robustness.ask(ws, options.run, options.again):
+        _say(f"Changing the test images and scoring them again takes {in_words(robustness.takes(ws, options.run))}.")
+        if options.detach:
+            return {"run": options.run, "robustness": None, "says": "It is being worked out."}
+        _follow(ws, options.run)
+    found = afterwards.robustness(store.folder(ws, options.run))
+    if found is None:
+        raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
+    return {"run": options.run, "robustness": to_dict(found), "says": found.says}
+
+
+def evaluate(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import external
+    from medtl.runs import afterwards, results, store
+    from medtl.training.cost import in_words
+    from medtl.vocabulary import to_dict
+
+    mapping = dict(_pair(pair, "CLASS=CLASS", '--map "malig=malignant"') for pair in options.map or ())
+    if external.ask(ws, options.run, options.cohort, mapping, options.other_patients, options.again):
+        _say(f"Scoring its images takes {in_words(external.takes(ws, options.run, options.cohort))}.")
+        if options.detach:
+            return {"run": options.run, "external": None, "says": "It is being worked out."}
+        _follow(ws, options.run)
+    folder = store.folder(ws, options.run)
+    found = next((one for one in afterwards.externals(folder) if one.cohort == options.cohort), None)
+    if found is None:
+        raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
+    said = to_dict(found) | {
+        "missing": list(found.missing),
+        "predictions": str(found.folder / results.PREDICTIONS),
+        "folder": str(found.folder),
+    }
+    return {
+        "run": options.run,
+        "external": said,
+        "estimates": [to_dict(one) for one in external.numbers(found)],
+        "internal_estimates": [to_dict(one) for one in results.load(folder).estimates],
+    }
+
+
+def _why_not(ws: Workspace, run_id: str) -> str:
+    """What the worker said last."""
+    from medtl.runs import status, store
+
+    notes = status.progress(store.folder(ws, run_id)).notes
+    return notes[-1] if notes else "It could not be worked out."
+
+
 def _rule(text: str) -> OperatingRule:
     """ "sensitivity=90%" -> the rule for the threshold."""
     kind, _, value = text.partition("=")
@@ -497,8 +551,30 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     out = _path(options.out)
     if wanted and out is None:
         out = Path.cwd()
-    answers = [prediction.as_dict(answer, out) for answer in trained.predict(paths, wanted)]
-    return {"run": options.run, "predictions": answers}
+    found = trained.predict(paths, wanted or ("predicted" if options.dicom else None))
+    answers = [prediction.as_dict(answer, out if wanted else None) for answer in found]
+    return {"run": options.run, "predictions": answers, **_dicom(ws, options, paths, found, answers)}
+
+
+def _dicom(
+    ws: Workspace, options: argparse.Namespace, paths: Sequence[Path], found: Sequence[Any], answers: Sequence[Answer]
+) -> Answer:
+    """What `predict --dicom` writes: objects about each image that could be read."""
+    if not options.dicom:
+        return {}
+    from medtl import dicom_out
+    from medtl.vocabulary import to_dict
+
+    asked = [
+        (path, {**said, "explanation": to_dict(one.explanation) if one.explanation else None})
+        for path, one, said in zip(paths, found, answers, strict=True)
+        if one.scores
+    ]
+    made = dicom_out.make(
+        ws, options.run, asked, Path(options.dicom), identity=options.identity, region=options.region,
+        cut=options.cut,
+    )  # fmt: skip
+    return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
 
 
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:

@@ -14,7 +14,7 @@ from medtl.cohorts.pixels import Pixels
 from medtl.errors import BadInput, MedtlError, NotReady
 from medtl.modalities.image import keys
 from medtl.runs import launch as launching
-from medtl.runs import results, store
+from medtl.runs import results, store, wishes
 from medtl.sources import library as sources
 from medtl.sources import resized
 from medtl.strategies import uncertain as uncertain_labels
@@ -231,7 +231,7 @@ def _advice(workspace: Workspace, cohort: Cohort, known: Iterable[Source]) -> st
 def resume(workspace: Workspace, run_id: str) -> None:
     """Carry on a run that was interrupted, stopped or failed, from its last checkpoint."""
     folder = store.folder(workspace, run_id)
-    if (folder / store.RESULT).is_dir() and not store.cross_validation_wished(folder):
+    if (folder / store.RESULT).is_dir() and not (store.cross_validation_wished(folder) or wishes.waiting(folder)):
         raise NotReady("This run has a result already.", "Start a new run to train again.")
     store.requeue(folder)
     launching.launch(folder)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from medtl.errors import BadInput
 from medtl.evaluation import sentences
 from medtl.evaluation.estimates import check
-from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling, resample
-from medtl.evaluation.shares import mean, share
+from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling, whose
+from medtl.evaluation.sides import mean, share
 from medtl.evaluation.thresholds import positive_index
 from medtl.evaluation.values import spoken
 from medtl.vocabulary import Estimate
@@ -68,7 +68,7 @@ def limits_by_class(y: Ints, scores: Floats, error: float = ERROR, patients: Pat
         raise BadInput(
             f"Scores of shape {scores.shape} were given for {len(y)} cases.", "Every case needs one score a class."
         )
-    group = resample(np.zeros(len(y), int), patients, None, seed=0, draws=1).group
+    group = whose(len(y), patients).group
     return tuple(_limit(scores[y == c, c], group[y == c], error) for c in range(scores.shape[1]))
 
 
@@ -204,7 +204,7 @@ def _of_class(
 
 
 def _size(size: Ints, of: Bools, resampling: Resampling, classes: int) -> Estimate | None:
-    return mean("set_size", size[of].astype(float), resampling.take(of), top=classes)
+    return mean("set_size", size.astype(float), of, resampling, top=classes)
 
 
 def _says(held: Bools, size: Ints, each: Sequence[ClassCoverage], estimate: Estimate | None, error: float) -> list[str]:

@@ -4,12 +4,15 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medtl.errors import MedtlError, NotReady
 from medtl.runs import events, status, store
 from medtl.vocabulary import Estimate, Recipe, Task, Threshold
 from medtl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from medtl.runs.afterwards import External, Robustness
 
 ESTIMATES = "estimates.json"
 CURVES = "curves.json"
@@ -52,8 +55,8 @@ class Result:
     `caveats` are sentences to be read before any number: stopped early, patients unknown, no better than guessing.
     `guards` are all it is measured against, `control` among them: thumbnails, frozen probe, from scratch once there.
     `stopped` says why training ended early. `cross_validated` and `learning_curve` come some seconds after the result,
-    where they come at all. `findings` is filled where several are learned: finding -> what was written of it
-    (`medtl.runs.findings` reads it).
+    where they come at all; `robustness` and `externals` (the latest first) come on wish (`medtl.runs.afterwards`).
+    `findings` is filled where several are learned: finding -> what was written of it (`medtl.runs.findings` reads it).
     """
 
     folder: Path
@@ -76,6 +79,8 @@ class Result:
     cross_validated: "CrossValidated | None" = None
     learning_curve: "LearningCurve | None" = None
     findings: Mapping[str, Any] = field(default_factory=dict)
+    robustness: "Robustness | None" = None
+    externals: "tuple[External, ...]" = ()
     finding: str | None = None  # set where the result is about one of several findings
     task: Task | None = None  # None for a run made before it was written
     positive: str | None = None  # of two classes the one that counts as "has it"
@@ -151,6 +156,8 @@ def joined(findings: Iterable[str]) -> str:
 
 def load(folder: Path) -> Result:
     """The result, or NotReady while there is none. A from-scratch control that ended later replaces the cheap one."""
+    from medtl.runs import afterwards  # which reads predictions through this module
+
     content = _content(folder)
     place = folder / store.RESULT
     curves = store.read_json(place / CURVES, "result") if (place / CURVES).exists() else {}
@@ -176,6 +183,8 @@ def load(folder: Path) -> Result:
         cross_validated=_cross_validated(content.get("cross_validated")),
         learning_curve=_learning_curve(content.get("learning_curve")),
         findings=content.get("findings") or {},
+        robustness=afterwards.robustness(folder),
+        externals=afterwards.externals(folder),
         task=content.get("task"),
         positive=content.get("positive"),
     )
@@ -241,6 +250,11 @@ def predictions(folder: Path) -> tuple[PredictionRow, ...]:
     path = folder / store.RESULT / PREDICTIONS
     if not path.exists():
         raise NotReady("This run has no predictions yet.", "Wait until it has finished.")
+    return read_predictions(path)
+
+
+def read_predictions(path: Path) -> tuple[PredictionRow, ...]:
+    """What `write_predictions` wrote."""
     with path.open(newline="", encoding="utf-8") as file:
         return tuple(_row(line) for line in csv.DictReader(file))
 

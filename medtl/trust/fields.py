@@ -7,7 +7,7 @@ import numpy as np
 
 from medtl.vocabulary import Case, Cohort
 
-# The order in which a reader looks for them. "format" and the like are looked for as shortcuts, not as groups of people.
+# As a reader looks for them. File format and the like are looked for as shortcuts, not as groups of people.
 FIELDS = ("sex", "age", "site", "scanner", "view", "side", "modality", "body", "period")
 SEXES = {"F": "female", "M": "male", "O": "other"}
 DAYS_A_YEAR = 365.25

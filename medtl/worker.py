@@ -352,6 +352,8 @@ class _Story:
             patients_test=self.patients[e.test] if self.patients is not None else None,
             control_scores_test=control,
             seed=self.recipe.seed,
+            rule=self.recipe.operating,
+            patients_tune=self.patients[e.tune] if self.patients is not None else None,
         )
         self.scores, self.features, self.thumbnails = scores, features, thumbnails
         self.evaluation: tasks.Judged = evaluation

@@ -123,6 +123,10 @@ def _show_run(run: Answer) -> None:
     for name in ("cross_validated", "learning_curve"):
         if run.get(name):
             print(f"  {run[name]['says']}")
+    if run.get("robustness"):
+        print(f"  {run['robustness']['says']}")
+    for other in run.get("externals") or ():
+        print(f"  Tested on '{other['title']}' ({other['cases']} images): evaluate {run['run']} {other['cohort']}")
     if run.get("message"):
         print(f"  {run['message']} {run.get('advice', '')}")
 
@@ -379,7 +383,8 @@ def _parser() -> argparse.ArgumentParser:
         words, "evaluate", commands.evaluate, "a finished run on another cohort, with everything frozen", _show_external
     )
     evaluate.add_argument("run")
-    evaluate.add_argument("--cohort", required=True, help="images of another site or time")
+    evaluate.add_argument("other", nargs="?", metavar="COHORT", help="images of another site or time")
+    evaluate.add_argument("--cohort", help="the same, by name")
     evaluate.add_argument(
         "--map", action="append", metavar="CLASS=CLASS",
         help="the cohort's name of a class and the run's; nothing behind the sign leaves its cases out",
@@ -410,6 +415,11 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     predict.add_argument("--region", choices=("binary", "fractional"), default="binary", help="how it is stored")
     predict.add_argument("--cut", type=float, default=0.5, help="share of the map's peak from which a region begins")
+    serve = command(words, "serve", commands.serve, "answer other programs on this computer by HTTP, for one run")
+    serve.add_argument("run")
+    serve.add_argument("--port", type=int, default=8600)
+    serve.add_argument("--host", default="127.0.0.1", help="an address others can reach needs a --token")
+    serve.add_argument("--token", default="", help="else MEDTL_TOKEN, else one that is made and kept in the workspace")
     _papers(words, command)
     return parser
 

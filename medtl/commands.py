@@ -418,25 +418,32 @@ def evaluate(ws: Workspace, options: argparse.Namespace) -> Answer:
     from medtl.vocabulary import to_dict
 
     mapping = dict(_pair(pair, "CLASS=CLASS", '--map "malig=malignant"') for pair in options.map or ())
-    if external.ask(ws, options.run, options.cohort, mapping, options.other_patients, options.again):
-        _say(f"Scoring its images takes {in_words(external.takes(ws, options.run, options.cohort))}.")
+    cohort = options.other or options.cohort
+    if not cohort:
+        raise BadInput("No cohort was named to test the run on.", "Name it: evaluate RUN --cohort COHORT.")
+    asked = external.check(ws, options.run, cohort, mapping, options.other_patients)
+    if external.ask(ws, options.run, cohort, mapping, options.other_patients, options.again):
+        takes = external.takes(ws, options.run, cohort, asked.cases)
+        _say(f"Scoring {asked.cases:,} images takes {in_words(takes)}.")
         if options.detach:
             return {"run": options.run, "external": None, "says": "It is being worked out."}
         _follow(ws, options.run)
     folder = store.folder(ws, options.run)
-    found = next((one for one in afterwards.externals(folder) if one.cohort == options.cohort), None)
+    found = next((one for one in afterwards.externals(folder) if one.cohort == cohort), None)
     if found is None:
         raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
-    said = to_dict(found) | {
-        "missing": list(found.missing),
-        "predictions": str(found.folder / results.PREDICTIONS),
-        "folder": str(found.folder),
-    }
+    run = results.describe(ws, options.run)
     return {
-        "run": options.run,
-        "external": said,
+        **{name: run[name] for name in ("run", "status", "source", "strategy", "device", "seed", "threshold")},
+        "seconds": {"total": found.seconds},
         "estimates": [to_dict(one) for one in external.numbers(found)],
-        "internal_estimates": [to_dict(one) for one in results.load(folder).estimates],
+        "internal_estimates": run["estimates"],
+        "external": to_dict(found)
+        | {
+            "missing": list(found.missing),
+            "folder": str(found.folder),
+            "predictions": str(found.folder / results.PREDICTIONS),
+        },
     }
 
 
@@ -570,6 +577,24 @@ def _dicom(
         cut=options.cut,
     )  # fmt: skip
     return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
+
+
+def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import serve
+
+    given = options.token or os.environ.get(serve.VARIABLE, "")
+    serve.check_open(options.host, given)
+    serve.describe(ws, options.run)  # an unknown or unfinished run is said before anything is opened
+    where = f"http://{options.host}:{options.port}"
+    if given:
+        told = "with the token you chose"
+    elif (ws.home / serve.TOKEN_FILE).exists():
+        told = f"with the token in {ws.home / serve.TOKEN_FILE}"
+    else:
+        told = f"with this token, shown once (it stays in {ws.home / serve.TOKEN_FILE}):\n  {serve.own_token(ws)}\n"
+    _say(f"{where} answers for run {options.run}, {told}. How to ask: {where}/docs. Ctrl+C ends it.")
+    serve.serve(ws, options.run, options.host, options.port, given)
+    return {"run": options.run, "served": where}
 
 
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:

@@ -26,6 +26,7 @@ from medtl.frozen import Frozen
 from medtl.runs import afterwards, results
 from medtl.runs.afterwards import LOOKS, External, Side, Spread
 from medtl.runs.results import PredictionRow
+from medtl.transferability import seen
 from medtl.vocabulary import Case, Cohort, labels_of, to_dict
 from medtl.workspace import Workspace, whole_folder, write_whole
 
@@ -78,7 +79,7 @@ def carry_out(
         counts=tested.counts,
         mapping=dict(asked.mapping),
         excluded=asked.excluded,
-        notes=_notes(frozen.cohort, other, tested, asked.mapping),
+        notes=_notes(frozen.cohort, other, tested, asked.mapping, _at_home(workspace, frozen.cohort, tested)),
         limit=frozen.neighbours.limit,
         internal=_side(frozen, own, looks[frozen.cohort.id]),
         external=_side(frozen, features, looks[other.id]),
@@ -150,7 +151,14 @@ def _spread(values: np.ndarray) -> Spread:
     )
 
 
-def _notes(own: Cohort, other: Cohort, tested: Cohort, mapping: Mapping[str, str]) -> tuple[str, ...]:
+def _at_home(workspace: Workspace, own: Cohort, tested: Cohort) -> int:
+    """How many of its images, or near copies of them, are in the test part of the run."""
+    mine = Pixels(workspace.cohort(own.id)).thumbnails(own.split.test)
+    theirs = Pixels(workspace.cohort(tested.id)).thumbnails([case.id for case in tested.cases])
+    return int(seen.among(seen.fingerprints(theirs), seen.fingerprints(mine)).sum())
+
+
+def _notes(own: Cohort, other: Cohort, tested: Cohort, mapping: Mapping[str, str], at_home: int) -> tuple[str, ...]:
     said = []
     if missing := [name for name, count in tested.counts.items() if not count]:
         said.append(f"'{other.title}' has no case of {_listed(missing)}: nothing is said of {_it(missing)}.")
@@ -164,9 +172,10 @@ def _notes(own: Cohort, other: Cohort, tested: Cohort, mapping: Mapping[str, str
         said.append("One of the two cohorts is SYNTHETIC: this says nothing about patients.")
     if other.first == own.first:
         said.append("This is another version of the cohort the run was made of, not another site or time.")
-    ours = {case.sha256 for case in own.cases if case.id in own.split.test}
-    if shared := sum(case.sha256 in ours for case in tested.cases):
-        said.append(f"{shared:,} of its images are also in the test part at home: not wholly another set.")
+    if at_home:
+        said.append(
+            f"{at_home:,} of its images, or near copies, are also in the internal test part: not wholly another set."
+        )
     return tuple(said)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("medtl.worker")
 QUICK = 20.0  # seconds; what takes no longer is done unasked after the result
 ENOUGH = 20  # test cases; of fewer nothing could be said, so they are looked at on request only
-PICTURE = 0.006  # seconds to change a picture of 512 px and bring it to the network's size, on one core
+PICTURE = 0.004  # seconds to change a picture of 512 px and bring it to the network's size, on one core
 JUDGING = 0.15  # seconds to draw patients for one change
 
 

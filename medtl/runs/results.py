@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medtl.errors import MedtlError, NotReady
 from medtl.runs import events, status, store
-from medtl.vocabulary import Estimate, Recipe, Task, Threshold
+from medtl.vocabulary import Estimate, Recipe, Task, Threshold, to_dict
 from medtl.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -192,8 +192,11 @@ def load(folder: Path) -> Result:
 
 def describe(ws: Workspace, run_id: str) -> dict[str, Any]:
     """A run as `train` and `show` print it, whatever its status; what isn't known yet is empty or null."""
+    from medtl.runs import afterwards
+
     folder = store.folder(ws, run_id)
     recipe = store.recipe(folder)
+    robust = afterwards.robustness(folder)
     now = status.progress(folder)
     told = status.last_attempt(events.read(folder, skip=("step", "phase", "epoch")))
     started = next((event for event in reversed(told) if event["event"] == "started"), {})
@@ -223,6 +226,11 @@ def describe(ws: Workspace, run_id: str) -> dict[str, Any]:
         "group": recipe.group,
         "cross_validated": content.get("cross_validated"),
         "learning_curve": content.get("learning_curve"),
+        "robustness": to_dict(robust) if robust else None,
+        "externals": [
+            {"cohort": one.cohort, "title": one.title, "cases": one.cases, "made": one.made}
+            for one in afterwards.externals(folder)
+        ],
         "confusion": content.get("confusion"),
         "sentence": content.get("sentence"),
         "small_test": content.get("small_test"),

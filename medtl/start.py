@@ -13,8 +13,8 @@ from medtl.cohorts import library as cohorts
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import BadInput, MedtlError, NotReady
 from medtl.modalities.image import keys
+from medtl.runs import attention, results, store
 from medtl.runs import launch as launching
-from medtl.runs import results, store
 from medtl.sources import library as sources
 from medtl.sources import resized
 from medtl.strategies import uncertain as uncertain_labels
@@ -227,6 +227,17 @@ def cross_validate(workspace: Workspace, run_id: str, repeats: int, launch: bool
         raise BadInput(f"{repeats} repeats cannot be carried out.", "Choose 1 to 20.")
     store.requeue(folder)
     store.wish_cross_validation(folder, repeats)
+    if launch:
+        launching.launch(folder)
+
+
+def explain(workspace: Workspace, run_id: str, launch: bool = True) -> None:
+    """Make and check the maps of a finished run's test cases, however long it takes, in a process of its own."""
+    folder = store.folder(workspace, run_id)
+    if not (folder / store.RESULT).is_dir():
+        raise NotReady("This run has no result yet.", "Wait until it has finished.")
+    store.requeue(folder)
+    attention.wish(folder)
     if launch:
         launching.launch(folder)
 

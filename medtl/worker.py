@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medtl.errors import MedtlError
-from medtl.runs import events, results, store, turn
+from medtl.runs import attention, events, results, store, turn
 from medtl.vocabulary import Cohort, Recipe, Source, labels_of, task_of
 from medtl.workspace import Workspace, whole_folder, write_whole
 
@@ -532,7 +532,12 @@ class _Story:
         return 0
 
     def _further(self) -> None:
-        """What nobody should wait for with the result: learning curve, cross-validation."""
+        """What nobody should wait for with the result: learning curve, cross-validation, where it looked."""
+        self._try_further()
+        if not self.recipe.control_for or attention.wished(self.folder):
+            self._look_where_it_looked()
+
+    def _try_further(self) -> None:
         from medtl import further
 
         wished = store.cross_validation_wished(self.folder)
@@ -549,6 +554,25 @@ class _Story:
             further.cross_validate(parts, wished)
             (self.folder / store.WISH).unlink(missing_ok=True)
             events.append(self.folder, "finished", says="Cross-validated")
+
+    def _look_where_it_looked(self) -> None:
+        """Maps of the test cases and their badges: quickly by themselves, at any length where wished for."""
+        from medtl import explaining
+
+        try:
+            if attention.wished(self.folder):
+                events.append(self.folder, "resumed", says="Checking where the network looked")
+                explaining.explain_run(self.workspace, self.recipe.run, self.listener, read=True)
+                (self.folder / attention.WISH).unlink(missing_ok=True)
+                events.append(self.folder, "finished", says="Checked where the network looked")
+            else:
+                explaining.beside_result(self.workspace, self.folder, self.listener, grouped=bool(self.recipe.group))
+        except MedtlError as error:
+            (self.folder / attention.WISH).unlink(missing_ok=True)
+            self.listener.note(f"Where the network looked was not checked. {error}")
+        except Exception:  # the result is there and sound; what is missing beside it is in the log
+            log.exception("where the network looked could not be checked")
+            self.listener.note("Where the network looked could not be checked; the details are in log.txt.")
 
     def _estimate(self) -> dict[str, Any] | None:
         """What was told before this run started, beside what it took."""
@@ -650,6 +674,9 @@ _NEEDED = (
     "medtl.evaluation.conformal",
     "medtl.evaluation.tasks",
     "medtl.evaluation.paired",
+    "medtl.explaining",
+    "medtl.explanation.checks",
+    "medtl.explanation.explainer",
     "medtl.explanation.neighbours",
     "medtl.further",
     "medtl.modalities.image",

@@ -554,7 +554,7 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     out = _path(options.out)
     if wanted and out is None:
         out = Path.cwd()
-    found = trained.predict(paths, wanted or ("predicted" if options.dicom else None))
+    found = trained.predict(paths, wanted or ("predicted" if options.dicom else None), options.method)
     answers = [prediction.as_dict(answer, out if wanted else None) for answer in found]
     return {"run": options.run, "predictions": answers, **_dicom(ws, options, paths, found, answers)}
 
@@ -596,6 +596,32 @@ def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
     _say(f"{where} answers for run {options.run}, {told}. How to ask: {where}/docs. Ctrl+C ends it.")
     serve.serve(ws, options.run, options.host, options.port, given)
     return {"run": options.run, "served": where}
+
+
+def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
+    """The badges of a run's maps, made when there are none; of one case with --case; the methods with --methods."""
+    from medtl.runs import attention, store
+    from medtl.training.machine import share_the_cores
+    from medtl.vocabulary import to_dict
+
+    folder = store.folder(ws, options.run)
+    if not (options.case or options.methods or options.again) and attention.exists(folder):
+        return {"run": options.run, **to_dict(attention.load(folder))}
+    share_the_cores()
+    from medtl import explaining
+    from medtl.training.device import prepare_process
+
+    prepare_process()
+    if options.methods:
+        explainer = explaining.explainer_of(ws, options.run)
+        return {
+            "run": options.run, "layers": list(explainer.layers), "ways": [to_dict(way) for way in explainer.ways()],
+        }  # fmt: skip
+    if options.case:
+        how = (options.label, options.method, options.layer, _path(options.out))
+        return {"run": options.run, **explaining.explain_one(ws, options.run, options.case, *how)}
+    found = explaining.explain_run(ws, options.run, method=options.method, read=True)
+    return {"run": options.run, **(to_dict(found) if found else {})}
 
 
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:

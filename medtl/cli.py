@@ -416,6 +416,11 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     predict.add_argument("--region", choices=("binary", "fractional"), default="binary", help="how it is stored")
     predict.add_argument("--cut", type=float, default=0.5, help="share of the map's peak from which a region begins")
+    serve = command(words, "serve", commands.serve, "answer other programs on this computer by HTTP, for one run")
+    serve.add_argument("run")
+    serve.add_argument("--port", type=int, default=8600)
+    serve.add_argument("--host", default="127.0.0.1", help="an address others can reach needs a --token")
+    serve.add_argument("--token", default="", help="else MEDTL_TOKEN, else one that is made and kept in the workspace")
     _papers(words, command)
     return parser
 

@@ -585,6 +585,24 @@ def _dicom(
     return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
 
 
+def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import serve
+
+    given = options.token or os.environ.get(serve.VARIABLE, "")
+    serve.check_open(options.host, given)
+    serve.describe(ws, options.run)  # an unknown or unfinished run is said before anything is opened
+    where = f"http://{options.host}:{options.port}"
+    if given:
+        told = "with the token you chose"
+    elif (ws.home / serve.TOKEN_FILE).exists():
+        told = f"with the token in {ws.home / serve.TOKEN_FILE}"
+    else:
+        told = f"with this token, shown once (it stays in {ws.home / serve.TOKEN_FILE}):\n  {serve.own_token(ws)}\n"
+    _say(f"{where} answers for run {options.run}, {told}. How to ask: {where}/docs. Ctrl+C ends it.")
+    serve.serve(ws, options.run, options.host, options.port, given)
+    return {"run": options.run, "served": where}
+
+
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:
     """Stores answers, writes the report, or both; without either it says what is still unanswered."""
     from medtl.reporting import answers, papers

@@ -107,7 +107,7 @@ def evaluate(
     classes = tuple(classes)
     for y, scores in ((y_tune, scores_tune), (y_test, scores_test)):
         _check(y, scores, classes)
-    draws = min(draws, max(400, draws * CELLS // max(1, y_test.size)))
+    draws = affordable(y_test.size, draws)
     each, counts, limits = {}, {}, {}
     for k, name in enumerate(classes):
         tune, test = y_tune[:, k] >= 0, y_test[:, k] >= 0
@@ -145,6 +145,11 @@ def evaluate(
         limits=limits,
         rule=rule.says,
     )
+
+
+def affordable(size: int, draws: int) -> int:
+    """How many draws are made of a table of so many cases x findings."""
+    return min(draws, max(400, draws * CELLS // max(1, size)))
 
 
 def compare(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medtl.errors import BadInput, MedtlError
+from medtl.errors import BadInput, MedtlError, NotFound
 from medtl.vocabulary import OperatingRule
 from medtl.workspace import Workspace, write_whole
 
@@ -422,14 +422,19 @@ def evaluate(ws: Workspace, options: argparse.Namespace) -> Answer:
     cohort = options.other or options.cohort
     if not cohort:
         raise BadInput("No cohort was named to test the run on.", "Name it: evaluate RUN --cohort COHORT.")
-    asked = external.check(ws, options.run, cohort, mapping, options.other_patients)
-    if external.ask(ws, options.run, cohort, mapping, options.other_patients, options.again):
+    folder = store.folder(ws, options.run)
+    try:
+        asked = external.check(ws, options.run, cohort, mapping, options.other_patients)
+    except NotFound:  # the cohort was deleted since: what was found on it can still be read
+        if options.again or not any(one.cohort == cohort for one in afterwards.externals(folder)):
+            raise
+        asked = None
+    if asked and external.ask(ws, options.run, cohort, mapping, options.other_patients, options.again):
         takes = external.takes(ws, options.run, cohort, asked.cases)
         _say(f"Scoring {asked.cases:,} images takes {in_words(takes)}.")
         if options.detach:
             return {"run": options.run, "external": None, "says": "It is being worked out."}
         _follow(ws, options.run)
-    folder = store.folder(ws, options.run)
     found = next((one for one in afterwards.externals(folder) if one.cohort == cohort), None)
     if found is None:
         raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")

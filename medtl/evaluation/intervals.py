@@ -17,7 +17,7 @@ Interval = tuple[float, float]
 Counts = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
 
 
-def wilson(hits: float, n: float) -> Interval:
+def wilson(hits: float, n: float, z: float = Z) -> Interval:
     """Wilson's score interval of `hits` of `n` (J Am Stat Assoc 1927;22:209). Never of zero width; 0 to 1 for n = 0.
 
     `hits` need not be whole: for a mean of values between 0 and 1 the interval is too wide rather than too narrow, as
@@ -27,8 +27,8 @@ def wilson(hits: float, n: float) -> Interval:
     if n <= 0:
         return 0.0, 1.0
     p = hits / n
-    centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z / (1 + Z * Z / n) * sqrt(max(0.0, p * (1 - p)) / n + Z * Z / (4 * n * n))
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * sqrt(max(0.0, p * (1 - p)) / n + z * z / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
@@ -84,11 +84,12 @@ def share(hits: Counts, cases: Counts) -> Share:
     return Share(round(found), round(n), effective, g)
 
 
-def student(freedom: float) -> float:
-    """The 97.5th percentile of Student's t: what stands for 1.96 where a spread was estimated from few patients."""
+def student(freedom: float, z: float = Z) -> float:
+    """The percentile of Student's t that z is of the normal distribution: what stands for 1.96 where a spread was
+    estimated from few patients."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(max(1.0, freedom), 0.975))
+    return float(stdtrit(max(1.0, freedom), NormalDist().cdf(z)))
 
 
 def on_logit(value: float, spread: float, reach: float = Z) -> Interval | None:
@@ -120,7 +121,7 @@ def ratio(first: Share, second: Share) -> Interval:
     return max(0.0, low), (p * q + reach) / (l2 * (2 * q - l2))
 
 
-def newcombe(auroc: float, ill: int, well: int) -> Interval:
+def newcombe(auroc: float, ill: int, well: int, z: float = Z) -> Interval:
     """Newcombe's method 5 for the Mann-Whitney AUROC (Stat Med 2006;25:559-573): where |a - t| = z sqrt(V(t)).
 
     V is Hanley and McNeil's variance with both sample sizes replaced by their mean, taken at t and not at a, so that
@@ -130,20 +131,25 @@ def newcombe(auroc: float, ill: int, well: int) -> Interval:
 
     def reach(t: float) -> float:
         spread = t * (1 - t) / (ill * well) * (1 + more * ((1 - t) / (2 - t) + t / (1 + t)))
-        return Z * sqrt(max(0.0, spread))
+        return z * sqrt(max(0.0, spread))
 
     low = _bisect(lambda t: auroc - t <= reach(t), 0.0, auroc)
     high = 1 - _bisect(lambda t: (1 - t) - auroc <= reach(1 - t), 0.0, 1 - auroc)
     return low, high
 
 
-def square_and_add(first: float, of_first: Interval, second: float, of_second: Interval) -> Interval:
+def square_and_add(
+    first: float, of_first: Interval, second: float, of_second: Interval, together: float = 0.0
+) -> Interval:
     """Interval of first - second from the interval of each (Newcombe, Stat Med 1998;17:873, method 10).
 
-    It takes the two for independent; two scores of the same cases go together, so it is too wide rather than narrow.
+    `together` is how far the two go together (-1 to 1; Zou and Donner, Stat Med 2008;27:1693). At 0 they are taken for
+    independent: too wide rather than narrow for two scores of the same cases.
     """
-    down = sqrt((first - of_first[0]) ** 2 + (of_second[1] - second) ** 2)
-    up = sqrt((of_first[1] - first) ** 2 + (second - of_second[0]) ** 2)
+    below, above = first - of_first[0], of_first[1] - first
+    under, over = second - of_second[0], of_second[1] - second
+    down = sqrt(max(0.0, below**2 - 2 * together * below * over + over**2))
+    up = sqrt(max(0.0, above**2 - 2 * together * above * under + under**2))
     return first - second - down, first - second + up
 
 

@@ -47,7 +47,16 @@ class Resampling:
 
     def units(self, chosen: Bools) -> int:
         """How many patients (or cases, when no patient is known) the chosen cases come from."""
-        return len(np.unique(self.group[chosen]))
+        return int(np.count_nonzero(np.bincount(self.group[chosen])))
+
+    def take(self, chosen: Bools | Ints) -> "Resampling":
+        """The same draws, of some of the cases only, so that what is said of them agrees with what is said of all."""
+        group = self.group[chosen]
+        return Resampling(self.counts[chosen], group, self.unit, repeats=len(np.unique(group)) < len(group))
+
+    def of(self, index: Ints) -> "Resampling":
+        """For a view that keeps the rows `index` (m,) of the table; the same when it keeps them all."""
+        return self if len(index) == len(self.group) else self.take(index)
 
     def share(self, hits: Bools, of: Bools) -> Share:
         """How many of the cases `of` (n,) are `hits`, with an interval that knows whose cases they are."""
@@ -106,6 +115,11 @@ def resample(y: Ints, patients: NDArray[np.object_] | None, positive: int | None
         members = np.flatnonzero(kind == stratum)
         counts[members] = _draw(random, len(members), draws)
     return Resampling(counts[group], group, unit, repeats=groups < len(y))
+
+
+def whose(n: int, patients: NDArray[np.object_] | None) -> Resampling:
+    """Whose n cases are, without any draw: for what is counted only."""
+    return resample(np.zeros(n, int), patients, None, seed=0, draws=0)
 
 
 def _groups(y: Ints, patients: NDArray[np.object_] | None) -> tuple[Ints, str]:

@@ -48,7 +48,7 @@ from medtl.evaluation.estimates import measure  # noqa: E402 - the same
 from medtl.evaluation.intervals import wilson  # noqa: E402 - the same
 from medtl.evaluation.mcnemar import mcnemar  # noqa: E402 - the same
 from medtl.evaluation.resampling import Resampling, percentiles, resample  # noqa: E402 - the same
-from medtl.vocabulary import Estimate  # noqa: E402 - the same
+from medtl.vocabulary import Estimate, OperatingRule  # noqa: E402 - the same
 
 CLASSES = ("well", "ill")
 CASES, DRAWS, WANTED_S, WANTED_SLIDER_MS = 10_000, 2_000, 5.0, 20.0
@@ -258,7 +258,7 @@ def timing(cases: int, draws: int) -> None:
     with timed("precision-recall curve with band"):
         curves.pr(test.has, test.probability, resampling)
     with timed("threshold by each of four rules"):
-        rules = [operating.YOUDEN, operating.SCREENING, operating.CONFIRMING, operating.Rule("cost", 4)]
+        rules = [operating.YOUDEN, operating.SCREENING, operating.CONFIRMING, OperatingRule("cost", 4)]
         thresholds = [operating.choose(tune.has, tune.probability, rule, "ill") for rule in rules]
     with timed("calibrator fitted on the tune part"):
         frozen = recalibrating.fit(tune.has, tune.probability, "ill")

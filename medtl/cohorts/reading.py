@@ -120,6 +120,29 @@ class Shower:
         self._crew.dismiss()
 
 
+class Referrer:
+    """Pictures of single files with what a DICOM object must say of the file it is about. `salt` is the workspace's."""
+
+    def __init__(self, salt: bytes, reading: Reading = Reading()) -> None:
+        setup = {"desk": "refer", "reading": asdict(reading), "salt": salt.hex()}
+        self._crew = _Crew(setup, lambda: "", threading.Event())
+
+    def original(self, path: Path, keep: bool, name: str = "") -> tuple[Picture, int | None, dict[str, Any] | None]:
+        """uint8 (H, W) or (H, W, 3) at full size, its frame, and the header as DICOM JSON: None where it is no DICOM.
+
+        `keep` leaves who it is in the header; otherwise codes stand there, the same as in a cohort of this workspace.
+        """
+        place = Place(str(path.resolve()))
+        ((answer,),) = self._crew.answers([job(0, name or path.name, place, keep=keep)])
+        if "skipped" in answer:
+            raise BadInput(*answer["skipped"])
+        flat = np.frombuffer(answer["payload"], np.uint8)
+        return flat.reshape(answer["shape"]).copy(), answer["frame"], answer["header"]
+
+    def close(self) -> None:
+        self._crew.dismiss()
+
+
 @contextmanager
 def shower(reading: Reading = Reading()) -> Iterator[Shower]:
     desk = Shower(reading)

@@ -33,6 +33,11 @@ class Resampling:
     def how(self) -> str:
         return f"bootstrap by {self.unit}, {self.counts.shape[1]}"
 
+    @property
+    def sizes(self) -> Floats:
+        """(draws,) cases in each draw: of patients with several, not always as many."""
+        return self.counts.sum(axis=0, dtype=np.int64).astype(float)
+
     def chunks(self) -> Iterator[Weights]:
         """All draws, (n, d) float32 at a time: 10,000 cases x 2,000 draws never lie in memory as floats at once."""
         n, draws = self.counts.shape
@@ -58,13 +63,31 @@ class Resampling:
         size = int(self.group.max(initial=-1)) + 1
         return share(np.bincount(self.group[hits], minlength=size), np.bincount(self.group[of], minlength=size))
 
-    def sums(self, label: Ints, k: int) -> Floats:
-        """(k, draws) cases of each label in each draw, for labels (n,) of 0 to k - 1."""
+    def mean(self, values: Floats) -> Floats:
+        """(draws,) mean of values (n,) over the cases in each draw."""
+        _, first, at = np.unique(self.group, return_index=True, return_inverse=True)
+        both = np.stack([np.bincount(at, values), np.bincount(at)]).astype(np.float32)  # (2, patients)
+        counts = self.counts[first]
+        width = max(1, CELLS // max(1, len(first)))
+        parts = [
+            np.einsum("kg,gd->kd", both, counts[:, begin : begin + width].astype(np.float32))
+            for begin in range(0, counts.shape[1], width)
+        ]
+        total, cases = np.concatenate(parts, axis=1).astype(float)
+        return np.asarray(total / cases)
+
+    def sums(self, label: Ints, k: int, values: Floats | None = None) -> Floats:
+        """(k, draws) sum of `values` (n,), or number of cases, of each label in each draw; label (n,) is 0 to k - 1."""
         order = np.argsort(label, kind="stable")
         there, starts = np.unique(label[order], return_index=True)
         total = np.zeros((k, self.counts.shape[1]))
-        if len(order):
-            total[there] = np.add.reduceat(self.counts[order], starts, axis=0, dtype=np.float64)
+        begin = 0
+        for weights in self.chunks() if len(order) else ():
+            columns = slice(begin, begin := begin + weights.shape[1])
+            part = weights[order]
+            if values is not None:
+                part *= values[order, None].astype(np.float32)
+            total[there, columns] = np.add.reduceat(part, starts, axis=0)
         return total
 
 

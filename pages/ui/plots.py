@@ -302,8 +302,8 @@ def roc(
     return tidy(figure)
 
 
-def confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> go.Figure:
-    """Reference standard on rows, model on columns; shade is the share of the row."""
+def confusion(labels: Sequence[str], table: Sequence[Sequence[int]], who: str = "model") -> go.Figure:
+    """Reference standard on rows, model (or `who` else answered) on columns; shade is the share of the row."""
     shares = [[n / max(1, sum(row)) for n in row] for row in table]
     names = [text(label) for label in labels]
     said = [
@@ -324,7 +324,7 @@ def confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> go.Figur
             hoverongaps=False,
             xgap=3,
             ygap=3,
-            hovertemplate="reference %{y}, model %{x}<extra></extra>",
+            hovertemplate=f"reference %{{y}}, {text(who)} %{{x}}<extra></extra>",
         )
     )
     # Points carry the text and take the click: a heat map itself cannot be selected.
@@ -337,12 +337,12 @@ def confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> go.Figur
         text=[said[y][x] for x, y in cells],
         textfont={"size": 14, "color": ["#FFFFFF" if shares[y][x] > 0.55 else "#16242B" for x, y in cells]},
         customdata=[[labels[y], labels[x]] for x, y in cells],
-        hovertemplate="reference %{y}, model %{x}<extra></extra>",
+        hovertemplate=f"reference %{{y}}, {text(who)} %{{x}}<extra></extra>",
         showlegend=False,
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
     )
-    figure.update_xaxes(title_text="model", side="top", showgrid=False)
+    figure.update_xaxes(title_text=text(who), side="top", showgrid=False)
     figure.update_yaxes(title_text="reference", autorange="reversed", showgrid=False)
     figure.update_layout(height=max(300, 110 + 70 * len(labels)), clickmode="event+select", dragmode=False)
     return tidy(figure, top=60)

@@ -1,6 +1,7 @@
 """What can go wrong on the way, each in words: programs of the test play a PACS that refuses, is silent, lies or leads
 elsewhere."""
 
+import io
 import json
 import shutil
 import socket
@@ -208,7 +209,7 @@ def gives(count: int) -> Callable[[Any], Iterator[Any]]:
     def answers(event: Any) -> Iterator[Any]:
         yield count
         for n in range(count):
-            yield 0xFF00, dcmread(__import__("io").BytesIO(original("CT", n)))
+            yield 0xFF00, dcmread(io.BytesIO(original("CT", n)))
 
     return answers
 

@@ -123,8 +123,56 @@ def _show_run(run: Answer) -> None:
     for name in ("cross_validated", "learning_curve"):
         if run.get(name):
             print(f"  {run[name]['says']}")
+    if run.get("robustness"):
+        print(f"  {run['robustness']['says']}")
+    for other in run.get("externals") or ():
+        print(f"  Tested on '{other['title']}' ({other['cases']} images): evaluate {run['run']} {other['cohort']}")
     if run.get("message"):
         print(f"  {run['message']} {run.get('advice', '')}")
+
+
+def _show_robustness(answer: Answer) -> None:
+    print(answer["says"])
+    found = answer["robustness"]
+    if not found:
+        return
+    plain = found["auroc"]
+    patients = f" of {found['patients']} patients" if found["patients"] is not None else ""
+    print(
+        f"  {'unchanged':<28} AUROC {plain['value']:.3f} ({plain['low']:.3f} to {plain['high']:.3f}; "
+        f"{found['cases']} test images{patients}; {plain['how']})"
+    )
+    for row in found["rows"]:
+        fall, changed = row["fall"], row["changed"]
+        print(
+            f"  {row['name']:<28} AUROC {row['auroc']['value']:.3f}, fall {fall['value']:+.3f} ({fall['low']:+.3f} to "
+            f"{fall['high']:+.3f}), {changed['value']:.0%} of calls change  {row['does']}"
+        )
+    for note in found["notes"]:
+        print(f"  {note}")
+
+
+def _show_external(answer: Answer) -> None:
+    found = answer["external"]
+    if not found:
+        print(answer["says"])
+        return
+    patients = f" of {found['patients']} patients" if found["patients"] is not None else ""
+    counts = ", ".join(f"{n} {name}" for name, n in found["counts"].items())
+    print(f"External test on '{found['title']}': {found['cases']} images{patients} ({counts}); everything was frozen.")
+    for why, ids in found["excluded"].items():
+        print(f"  left out: {len(ids)}, {why}")
+    home = {e["name"]: e for e in answer["internal_estimates"]}
+    for e in answer["estimates"]:
+        at_home = f"  internal test {home[e['name']]['value']:.3f}" if e["name"] in home else ""
+        interval = f"({e['low']:.3f} to {e['high']:.3f}; n = {e['n']}; {e['how']})"
+        print(f"  {e['name']:<24} {e['value']:.3f}  {interval}{at_home}")
+    print(
+        f"  unlike the training images: {found['external']['refused']:.0%} here, {found['internal']['refused']:.0%} in "
+        "the internal test"
+    )
+    for note in found["notes"]:
+        print(f"  {note}")
 
 
 def _show_strategies(answer: Answer) -> None:
@@ -308,6 +356,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--size", type=int, default=0, metavar="PX", help="pixels a side the source is shown; 0: its own"
     )
+    train.add_argument(
+        "--operating", default="youden", metavar="RULE",
+        help="how the threshold is chosen on the tune part: youden, sensitivity=90%%, specificity=90%%, cost=10",
+    )  # fmt: skip
     train.add_argument("--teacher", default="", metavar="RUN", help="a finished run of this cohort to learn from")
     train.add_argument("--title")
     train.add_argument("--cross-validate", action="store_true", help="afterwards train the plan in every fold, too")
@@ -320,6 +372,29 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("run")
     again.add_argument("--repeats", type=int, default=1, help="how often all folds are cut anew and trained (1 to 20)")
     again.add_argument("--detach", action="store_true", help="return at once")
+    robust = command(
+        words, "robustness", commands.robustness,
+        "how far a finished run falls when test images are darker, blurred, turned or compressed", _show_robustness,
+    )  # fmt: skip
+    robust.add_argument("run")
+    robust.add_argument("--most", type=int, default=300, help="at most so many test cases are tried, drawn by patient")
+    robust.add_argument("--again", action="store_true", help="also when it has been worked out")
+    robust.add_argument("--detach", action="store_true", help="return at once")
+    evaluate = command(
+        words, "evaluate", commands.evaluate, "a finished run on another cohort, with everything frozen", _show_external
+    )
+    evaluate.add_argument("run")
+    evaluate.add_argument("other", nargs="?", metavar="COHORT", help="images of another site or time")
+    evaluate.add_argument("--cohort", help="the same, by name")
+    evaluate.add_argument(
+        "--map", action="append", metavar="CLASS=CLASS",
+        help="the cohort's name of a class and the run's; nothing behind the sign leaves its cases out",
+    )  # fmt: skip
+    evaluate.add_argument(
+        "--other-patients", action="store_true", help="codes of patients that agree with training are other people"
+    )
+    evaluate.add_argument("--again", action="store_true", help="also when it has been tested on it in the same way")
+    evaluate.add_argument("--detach", action="store_true", help="return at once")
     compare = command(words, "compare", commands.compare, "two to six finished runs of one cohort", _show_compared)
     compare.add_argument("run", nargs="+", metavar="RUN")
     command(words, "runs", commands.runs, "all runs", _show_all_runs)

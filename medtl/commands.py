@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medtl.errors import BadInput
+from medtl.errors import BadInput, MedtlError
+from medtl.vocabulary import OperatingRule
 from medtl.workspace import Workspace, write_whole
 
 if TYPE_CHECKING:
@@ -352,7 +353,7 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             ws, options.cohort, options.source, [id for id in named if id != "auto"],
             settings={id: _known(id, settings) for id in named}, automatic="auto" in named, seed=options.seed,
             device=options.device, control=options.control, title=options.title,
-            budget=_seconds(options.budget), size=options.size, labels=labels,
+            budget=_seconds(options.budget), size=options.size, labels=labels, operating=_rule(options.operating),
             aids={id: _aids(id, options, several=True) for id in named},
         )  # fmt: skip
         ids = [member.run for member in automatic.members(ws, group)]
@@ -362,7 +363,8 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             start.start(
                 ws, options.cohort, options.source, named[0], settings=settings, seed=options.seed,
                 device=options.device, control=options.control, title=options.title,
-                budget=_seconds(options.budget), size=options.size, **_aids(named[0], options, several=False), **labels,
+                budget=_seconds(options.budget), size=options.size, operating=_rule(options.operating),
+                **_aids(named[0], options, several=False), **labels,
             )
         ]  # fmt: skip
     if options.cross_validate:
@@ -390,6 +392,78 @@ def cross_validate(ws: Workspace, options: argparse.Namespace) -> Answer:
     if not options.detach:
         _follow(ws, options.run)
     return results.describe(ws, options.run)
+
+
+def robustness(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import robustness
+    from medtl.runs import afterwards, store
+    from medtl.training.cost import in_words
+    from medtl.vocabulary import to_dict
+
+    if robustness.ask(ws, options.run, options.again, most=options.most):
+        takes = robustness.takes(ws, options.run, options.most)
+        _say(f"Changing the test images and scoring them again takes {in_words(takes)}.")
+        if options.detach:
+            return {"run": options.run, "robustness": None, "says": "It is being worked out."}
+        _follow(ws, options.run)
+    found = afterwards.robustness(store.folder(ws, options.run))
+    if found is None:
+        raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
+    return {"run": options.run, "robustness": to_dict(found), "says": found.says}
+
+
+def evaluate(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import external
+    from medtl.runs import afterwards, results, store
+    from medtl.training.cost import in_words
+    from medtl.vocabulary import to_dict
+
+    mapping = dict(_pair(pair, "CLASS=CLASS", '--map "malig=malignant"') for pair in options.map or ())
+    cohort = options.other or options.cohort
+    if not cohort:
+        raise BadInput("No cohort was named to test the run on.", "Name it: evaluate RUN --cohort COHORT.")
+    asked = external.check(ws, options.run, cohort, mapping, options.other_patients)
+    if external.ask(ws, options.run, cohort, mapping, options.other_patients, options.again):
+        takes = external.takes(ws, options.run, cohort, asked.cases)
+        _say(f"Scoring {asked.cases:,} images takes {in_words(takes)}.")
+        if options.detach:
+            return {"run": options.run, "external": None, "says": "It is being worked out."}
+        _follow(ws, options.run)
+    folder = store.folder(ws, options.run)
+    found = next((one for one in afterwards.externals(folder) if one.cohort == cohort), None)
+    if found is None:
+        raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
+    run = results.describe(ws, options.run)
+    return {
+        **{name: run[name] for name in ("run", "status", "source", "strategy", "device", "seed", "threshold")},
+        "seconds": {"total": found.seconds},
+        "estimates": [to_dict(one) for one in external.numbers(found)],
+        "internal_estimates": run["estimates"],
+        "external": to_dict(found)
+        | {
+            "missing": list(found.missing),
+            "folder": str(found.folder),
+            "predictions": str(found.folder / results.PREDICTIONS),
+        },
+    }
+
+
+def _why_not(ws: Workspace, run_id: str) -> str:
+    """What the worker said last."""
+    from medtl.runs import status, store
+
+    notes = status.progress(store.folder(ws, run_id)).notes
+    return notes[-1] if notes else "It could not be worked out."
+
+
+def _rule(text: str) -> OperatingRule:
+    """ "sensitivity=90%" -> the rule for the threshold."""
+    kind, _, value = text.partition("=")
+    try:
+        number = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1) if value else None
+    except ValueError:
+        number = math.nan
+    return OperatingRule(kind, number)  # type: ignore[arg-type]  # looked at where it is made
 
 
 def _takes(seconds: float, repeats: int) -> str:

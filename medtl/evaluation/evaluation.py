@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from medtl.evaluation import comparison, curves, grades, sentences, thresholds
 from medtl.evaluation.comparison import Comparison
 from medtl.evaluation.estimates import check, measure
-from medtl.evaluation.resampling import Floats, Ints, resample
-from medtl.vocabulary import Estimate, Task, Threshold, to_dict
+from medtl.evaluation.operating import YOUDEN
+from medtl.evaluation.resampling import Floats, Ints, resample, whose
+from medtl.vocabulary import Estimate, OperatingRule, Task, Threshold, to_dict
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,10 @@ def evaluate(
     seed: int = 0,
     draws: int = 2000,
     task: Task = "single-label",
+    rule: OperatingRule = YOUDEN,
+    patients_tune: NDArray[np.object_] | None = None,
 ) -> Evaluation:
-    """Choose the threshold on the tune part, then score the test part once.
+    """Choose the threshold on the tune part by `rule`, then score the test part once.
 
     y (n,) class indices; scores (n, k), rows sum to 1; patients (n,) or None. One set of draws of patients serves every
     number, the curves and the comparison. "ordinal": the classes are grades in order, and accuracy, which does not ask
@@ -68,7 +71,9 @@ def evaluate(
     classes = tuple(classes)
     y_tune, scores_tune = check(y_tune, scores_tune, classes)
     y, scores = check(y_test, scores_test, classes)
-    threshold = thresholds.choose(y_tune, scores_tune, classes, positive, task)
+    threshold = thresholds.choose(
+        y_tune, scores_tune, classes, positive, task, rule, whose(len(y_tune), patients_tune).group
+    )
     calls = thresholds.calls(scores, threshold, classes, positive)
     at = thresholds.positive_index(classes, positive) if len(classes) == 2 else None
     resampling = resample(y, patients_test, at, seed, draws)

@@ -14,14 +14,14 @@ from medtl.errors import BadInput
 from medtl.evaluation import comparison, conformal, evaluation, intervals, ranking
 from medtl.evaluation.comparison import SOURCE, Comparison, Worth
 from medtl.evaluation.evaluation import Evaluation
+from medtl.evaluation.operating import YOUDEN
 from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling, Weights, percentiles, resample
-from medtl.vocabulary import Estimate, Threshold, to_dict, without
+from medtl.vocabulary import Estimate, OperatingRule, Threshold, to_dict, without
 
 FEWEST = 5  # of either kind in the test part; with fewer a finding is shown, but judged by nobody
 AVERAGED = ("auroc", "auprc", "sensitivity", "specificity", "brier")
 NEVER = "accuracy"  # of a rare finding it says how rare it is
 CELLS = 150_000  # cases x findings above which fewer draws are made, so that a large test takes minutes at most
-RULE = "Each finding has a threshold of its own, chosen on the tune part (Youden)."
 Patients = NDArray[np.object_] | None
 
 
@@ -54,10 +54,13 @@ class Findings:
     each: Mapping[str, Evaluation]
     counts: Mapping[str, Counted]
     limits: Mapping[str, float]
+    rule: str
 
     @property
     def threshold(self) -> Threshold:
-        return Threshold(None, "tune", RULE)
+        return Threshold(
+            None, "tune", f"Each finding has a threshold of its own, chosen on the tune part: {self.rule}."
+        )
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -97,12 +100,14 @@ def evaluate(
     control_name: str = "thumbnails",
     seed: int = 0,
     draws: int = 2000,
+    rule: OperatingRule = YOUDEN,
+    patients_tune: Patients = None,
 ) -> Findings:
     """Choose each threshold on the tune part, then score the test part once. Scores (n, F) are each in [0, 1]."""
     classes = tuple(classes)
     for y, scores in ((y_tune, scores_tune), (y_test, scores_test)):
         _check(y, scores, classes)
-    draws = min(draws, max(400, draws * CELLS // max(1, y_test.size)))
+    draws = affordable(y_test.size, draws)
     each, counts, limits = {}, {}, {}
     for k, name in enumerate(classes):
         tune, test = y_tune[:, k] >= 0, y_test[:, k] >= 0
@@ -116,7 +121,8 @@ def evaluate(
             y_test[test, k].astype(int), _both(scores_test[test, k]), two, name,
             patients_test[test] if patients_test is not None else None,
             _both(control_scores_test[test, k]) if control_scores_test is not None else None,
-            control_name, seed, draws,
+            control_name, seed, draws, rule=rule,
+            patients_tune=patients_tune[tune] if patients_tune is not None else None,
         )  # fmt: skip
         each[name] = replace(made, estimates=tuple(one for one in made.estimates if one.name != NEVER))
     resampling = _resampling(len(y_test), patients_test, seed, draws)
@@ -137,7 +143,13 @@ def evaluate(
         each=each,
         counts=counts,
         limits=limits,
+        rule=rule.says,
     )
+
+
+def affordable(size: int, draws: int) -> int:
+    """How many draws are made of a table of so many cases x findings."""
+    return min(draws, max(400, draws * CELLS // max(1, size)))
 
 
 def compare(

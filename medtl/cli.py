@@ -455,8 +455,43 @@ def _parser() -> argparse.ArgumentParser:
     looked.add_argument("--methods", action="store_true", help="the methods and layers there are for this run")
     looked.add_argument("--again", action="store_true", help="make and check the maps of all test cases anew")
     looked.add_argument("--out", help="with --case: folder for the maps as pictures")
+    _pacs(words, command)
     _papers(words, command)
     return parser
+
+
+def _pacs(words: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    """The clinic's image archive: nothing is sent or fetched before one is named."""
+    pacs = words.add_parser("pacs", help="name a PACS; ask it, fetch studies from it, send what MedTL made")
+    actions = pacs.add_subparsers(required=True, metavar="ACTION")
+    name = command(actions, "set", commands.pacs_set, "name the one PACS this workspace may speak to")
+    name.add_argument("--host", default="", help="its address, for DICOM")
+    name.add_argument("--port", type=int, default=104)
+    name.add_argument("--called", default="", metavar="AE", help="its AE title")
+    name.add_argument("--calling", default="MEDTL", metavar="AE", help="ours, as the PACS knows it")
+    name.add_argument("--tls", action="store_true", help="encrypted")
+    name.add_argument("--authority", default="", metavar="FILE.pem", help="certificates that vouch for it")
+    name.add_argument("--receive-port", type=int, default=11112, help="where it sends to after `fetch --move`")
+    name.add_argument("--web", default="", metavar="URL", help="its DICOMweb address")
+    name.add_argument("--user", default="", help="for DICOMweb")
+    name.add_argument("--password-file", default="", metavar="FILE", help="of one line, for DICOMweb")
+    command(actions, "show", commands.pacs_show, "which one is named")
+    command(actions, "forget", commands.pacs_forget, "name none any more")
+    echo = command(actions, "echo", commands.pacs_echo, "whether it answers")
+    find = command(actions, "find", commands.pacs_find, "studies of a time, modality, description or patient")
+    find.add_argument("--date", default="", metavar="DAY[-DAY]", help="20260131, 20260101-20260131, 20260101-")
+    find.add_argument("--modality", default="", help="such as US")
+    find.add_argument("--description", default="", help="words of it; * stands for anything")
+    find.add_argument("--patient", default="", help="a whole patient id")
+    fetch = command(actions, "fetch", commands.pacs_fetch, "the images of studies into a folder, for `cohort add`")
+    fetch.add_argument("study", nargs="+", help="the uid of a study, as `find` prints it")
+    fetch.add_argument("--out", required=True, metavar="FOLDER")
+    fetch.add_argument("--label", default="", help="their class: a folder of that name in it")
+    fetch.add_argument("--move", action="store_true", help="have the PACS send them (it must know this computer)")
+    send = command(actions, "send", commands.pacs_send, "send files that `predict --dicom` wrote")
+    send.add_argument("file", nargs="+")
+    for action in (echo, find, fetch, send):
+        action.add_argument("--web", action="store_true", dest="over_web", help="over DICOMweb")
 
 
 def _papers(words: Any, command: Callable[..., argparse.ArgumentParser]) -> None:

@@ -629,6 +629,72 @@ def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
     return {"run": options.run, **(to_dict(found) if found else {})}
 
 
+def pacs_set(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    password = ""
+    if options.password_file:
+        try:
+            password = Path(options.password_file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput("The file with the password cannot be read.", "Give a text file of one line.") from error
+    names = ("host", "port", "called", "calling", "tls", "authority", "receive_port", "web", "user")
+    pacs.save(ws, pacs.Settings(**{name: getattr(options, name) for name in names}, password=password))
+    return pacs.told(ws)
+
+
+def pacs_show(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return pacs.told(ws)
+
+
+def pacs_forget(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return {"forgotten": pacs.forget(ws)}
+
+
+def pacs_echo(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return pacs.echo(ws, _way(options))
+
+
+def pacs_find(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+    from medtl.vocabulary import to_dict
+
+    since, _, until = options.date.partition("-")
+    query = pacs.Query(
+        since, until if "-" in options.date else since, options.modality, options.description, options.patient
+    )
+    return {"studies": [to_dict(study) for study in pacs.find(ws, query, _way(options))]}
+
+
+def pacs_fetch(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    done = pacs.fetch(ws, options.study, Path(options.out), options.label, way=_way(options), move=options.move)
+    _say(
+        f"These files still name patients. Bring them in with `cohort add {options.out}`, which makes them anonymous, "
+        "and then delete the folder."
+    )
+    return done
+
+
+def pacs_send(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    _say(pacs.told(ws)["says"])
+    done = pacs.send(ws, [Path(file) for file in options.file], _way(options))
+    return {**done, "exit": 2 if done["failed"] else 0}
+
+
+def _way(options: argparse.Namespace) -> Any:
+    return "web" if options.over_web else None
+
+
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:
     """Stores answers, writes the report, or both; without either it says what is still unanswered."""
     from medtl.reporting import answers, papers

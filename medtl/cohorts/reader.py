@@ -228,7 +228,7 @@ class Show:
 
 
 class Refer:
-    """One picture at its full size, and the header of its DICOM file (None for others) as DICOM JSON."""
+    """One picture at its full size; of a DICOM file also its header as DICOM JSON and its range of values."""
 
     def __init__(self, setup: Message, alive: Callable[[], None]) -> None:
         self.reading = Reading(**setup["reading"])
@@ -241,7 +241,8 @@ class Refer:
         decoded = images.read(data, job["name"], self.reading)
         answer: Message = {"shape": list(decoded.pixels.shape), "frame": decoded.frame, "bytes": decoded.pixels.size}
         if decoded.facts.get("format") != "DICOM":
-            return {**answer, "header": None}, np.ascontiguousarray(decoded.pixels).tobytes()
+            return {**answer, "header": None, "range": None}, np.ascontiguousarray(decoded.pixels).tobytes()
+        answer["range"] = header.stored_range(data, decoded.frame)
         if not job["keep"]:
             data = deidentify.clean(data, "DICOM", self.pseudonyms, patient=decoded.identity.patient).data
         return {**answer, "header": header.of(data)}, np.ascontiguousarray(decoded.pixels).tobytes()

@@ -77,9 +77,9 @@ def _reading(ws: Workspace, model: Model) -> Reading:
 
 
 def _original(referrer: Referrer, path: Path, identity: Identity) -> Original:
-    picture, frame, header = referrer.original(path, identity == "keep")
+    found = referrer.original(path, identity == "keep")
     with quiet():
-        return Original(picture, header_of(header), frame)
+        return Original(found.picture, header_of(found.header), found.frame, found.range)
 
 
 def model_of(ws: Workspace, run: str) -> Model:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medtl.errors import MedtlError
-from medtl.runs import attention, events, results, store, turn
+from medtl.runs import events, results, store, turn
 from medtl.vocabulary import Cohort, Recipe, Source, labels_of, task_of
 from medtl.workspace import Workspace, whole_folder, write_whole
 
@@ -533,6 +533,8 @@ class _Story:
 
     def _further(self) -> None:
         """What nobody should wait for with the result: learning curve, cross-validation, where it looked."""
+        from medtl.runs import attention
+
         self._try_further()
         if not self.recipe.control_for or attention.wished(self.folder):
             self._look_where_it_looked()
@@ -558,6 +560,7 @@ class _Story:
     def _look_where_it_looked(self) -> None:
         """Maps of the test cases and their badges: quickly by themselves, at any length where wished for."""
         from medtl import explaining
+        from medtl.runs import attention
 
         try:
             if attention.wished(self.folder):
@@ -680,6 +683,7 @@ _NEEDED = (
     "medtl.explanation.neighbours",
     "medtl.further",
     "medtl.modalities.image",
+    "medtl.runs.attention",
     "medtl.sources.architectures",
     "medtl.sources.library",
     "medtl.sources.resized",

@@ -41,7 +41,7 @@ MAY_IMPORT = {
         "medtl.strategies", "medtl.training",
     },
     "medtl.explaining": {
-        "medtl.checkup", "medtl.cohorts", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
+        "medtl.cohorts", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.training",
     },
     "medtl.comparing": {"medtl.automatic", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.strategies"},

@@ -175,6 +175,27 @@ def _show_external(answer: Answer) -> None:
         print(f"  {note}")
 
 
+def _show_explained(answer: Answer) -> None:
+    """The badges as a table; where the maps lie; what is of one case or one network only."""
+    for check in answer.get("checks") or ():
+        passed = {True: "passed", False: "not passed", None: "cannot be told"}[check["passed"]]
+        print(f"  {check['title']:<26} {passed:<15} {check['says']}")
+    for share in answer.get("shares") or ():
+        print(f"  {share['title']:<26} {'look' if share['alarm'] else '':<15} {share['says']}")
+    if states := answer.get("states"):
+        print("  maps: " + ", ".join(f"{n} {name}" for name, n in states.items()))
+    for one in answer.get("maps") or ():
+        print(f"  {one['label']:<26} {one['state']:<15} {one['file'] or one['says']}")
+    for way in answer.get("ways") or ():
+        print(f"  {way['id']:<22} {way['passes']:>7.0f} x a forward pass   {way['says']}")
+    if layers := answer.get("layers"):
+        print(f"  layers: {', '.join(layers)}")
+    for note in answer.get("notes") or ():
+        print(f"  {note}")
+    if not answer.get("ways"):
+        print("  A map shows where the network looked, not where the disease is.")
+
+
 def _show_strategies(answer: Answer) -> None:
     """By family; what each says of itself, and its settings with their ranges, are in `--json`."""
     for family, title in FAMILIES.items():
@@ -408,6 +429,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("run")
     predict.add_argument("path", nargs="+")
     predict.add_argument("--explain", help="gradcam (for the predicted class), or the name of a class")
+    predict.add_argument("--method", default="gradcam", help="how the map is made: see `explain --methods`")
     predict.add_argument("--out", help="folder for the heat maps")
     predict.add_argument("--dicom", metavar="FOLDER", help="also write DICOM objects that refer to each image")
     predict.add_argument(
@@ -421,6 +443,18 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8600)
     serve.add_argument("--host", default="127.0.0.1", help="an address others can reach needs a --token")
     serve.add_argument("--token", default="", help="else MEDTL_TOKEN, else one that is made and kept in the workspace")
+    looked = command(
+        words, "explain", commands.explain, "where a run looked in its test cases, and what its maps are worth",
+        _show_explained,
+    )  # fmt: skip
+    looked.add_argument("run")
+    looked.add_argument("--case", metavar="ID", help="one stored case: its maps for every class, and their badges")
+    looked.add_argument("--label", help="with --case: the class whose map is checked (the one with the highest score)")
+    looked.add_argument("--method", default="gradcam")
+    looked.add_argument("--layer", default="", help="the stage at whose end the map is made (the last)")
+    looked.add_argument("--methods", action="store_true", help="the methods and layers there are for this run")
+    looked.add_argument("--again", action="store_true", help="make and check the maps of all test cases anew")
+    looked.add_argument("--out", help="with --case: folder for the maps as pictures")
     _pacs(words, command)
     _papers(words, command)
     return parser

@@ -138,10 +138,10 @@ class Referrer:
         setup = {"desk": "refer", "reading": asdict(reading), "salt": salt.hex()}
         self._crew = _Crew(setup, lambda: "", threading.Event())
 
-    def original(self, path: Path, keep: bool, name: str = "") -> Referred:
-        """`keep` leaves who it is in the header; else codes stand there, the same as in a cohort of this workspace."""
-        place = Place(str(path.resolve()))
-        ((answer,),) = self._crew.answers([job(0, name or path.name, place, keep=keep)])
+    def original(self, path: Path, keep: bool, frame: int | None = None) -> Referred:
+        """`keep` leaves who it is in the header; else codes stand there, the same as in a cohort of this workspace.
+        `frame` counts from 0; of several the middle one if not said."""
+        ((answer,),) = self._crew.answers([job(0, path.name, Place(str(path.resolve())), keep=keep, frame=frame)])
         if "skipped" in answer:
             raise BadInput(*answer["skipped"])
         flat = np.frombuffer(answer["payload"], np.uint8)

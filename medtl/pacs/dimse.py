@@ -53,21 +53,30 @@ def echo(settings: Settings) -> float:
 
 
 def send(settings: Settings, objects: Sequence[Object]) -> Iterator[Sent]:
-    """One after the other; what is not taken has a reason."""
-    from pydicom import dcmread
-
+    """One after the other; what is not taken has a reason. Nothing more is tried once the connection broke off."""
     classes = sorted({one.sop_class for one in objects})
     with _associated(settings, [(name, [EXPLICIT]) for name in classes]) as association:
         taken = {str(context.abstract_syntax) for context in association.accepted_contexts}
+        broken = False
         for one in objects:
             if one.sop_class not in taken:
                 yield Sent(one, "The PACS does not take this kind of object (its SOP class).")
                 continue
-            try:
-                status = association.send_c_store(dcmread(one.path))
-            except RuntimeError:  # the connection is gone, since before this object
-                status = None
+            status = None if broken else _stored(association, one)
+            broken = not status
             yield Sent(one, _why_not_stored(status))
+        if broken:
+            association.abort()
+
+
+def _stored(association: "Association", one: Object) -> Any:
+    """The status; nothing where the connection is gone."""
+    from pydicom import dcmread
+
+    try:
+        return association.send_c_store(dcmread(one.path))
+    except RuntimeError:  # it is gone since before this object
+        return None
 
 
 def find(settings: Settings, query: Query) -> list[Study]:

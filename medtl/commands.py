@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from medtl.errors import BadInput, MedtlError
-from medtl.vocabulary import OperatingKind, OperatingRule
+from medtl.errors import BadInput, MedtlError, NotFound
+from medtl.vocabulary import OperatingRule
 from medtl.workspace import Workspace, write_whole
 
 if TYPE_CHECKING:
@@ -404,8 +404,9 @@ def robustness(ws: Workspace, options: argparse.Namespace) -> Answer:
     from medtl.training.cost import in_words
     from medtl.vocabulary import to_dict
 
-    if robustness.ask(ws, options.run, options.again):
-        _say(f"Changing the test images and scoring them again takes {in_words(robustness.takes(ws, options.run))}.")
+    if robustness.ask(ws, options.run, options.again, most=options.most):
+        takes = robustness.takes(ws, options.run, options.most)
+        _say(f"Changing the test images and scoring them again takes {in_words(takes)}.")
         if options.detach:
             return {"run": options.run, "robustness": None, "says": "It is being worked out."}
         _follow(ws, options.run)
@@ -422,25 +423,37 @@ def evaluate(ws: Workspace, options: argparse.Namespace) -> Answer:
     from medtl.vocabulary import to_dict
 
     mapping = dict(_pair(pair, "CLASS=CLASS", '--map "malig=malignant"') for pair in options.map or ())
-    if external.ask(ws, options.run, options.cohort, mapping, options.other_patients, options.again):
-        _say(f"Scoring its images takes {in_words(external.takes(ws, options.run, options.cohort))}.")
+    cohort = options.other or options.cohort
+    if not cohort:
+        raise BadInput("No cohort was named to test the run on.", "Name it: evaluate RUN --cohort COHORT.")
+    folder = store.folder(ws, options.run)
+    try:
+        asked = external.check(ws, options.run, cohort, mapping, options.other_patients)
+    except NotFound:  # the cohort was deleted since: what was found on it can still be read
+        if options.again or not any(one.cohort == cohort for one in afterwards.externals(folder)):
+            raise
+        asked = None
+    if asked and external.ask(ws, options.run, cohort, mapping, options.other_patients, options.again):
+        takes = external.takes(ws, options.run, cohort, asked.cases)
+        _say(f"Scoring {asked.cases:,} images takes {in_words(takes)}.")
         if options.detach:
             return {"run": options.run, "external": None, "says": "It is being worked out."}
         _follow(ws, options.run)
-    folder = store.folder(ws, options.run)
-    found = next((one for one in afterwards.externals(folder) if one.cohort == options.cohort), None)
+    found = next((one for one in afterwards.externals(folder) if one.cohort == cohort), None)
     if found is None:
         raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
-    said = to_dict(found) | {
-        "missing": list(found.missing),
-        "predictions": str(found.folder / results.PREDICTIONS),
-        "folder": str(found.folder),
-    }
+    run = results.describe(ws, options.run)
     return {
-        "run": options.run,
-        "external": said,
+        **{name: run[name] for name in ("run", "status", "source", "strategy", "device", "seed", "threshold")},
+        "seconds": {"total": found.seconds},
         "estimates": [to_dict(one) for one in external.numbers(found)],
-        "internal_estimates": [to_dict(one) for one in results.load(folder).estimates],
+        "internal_estimates": run["estimates"],
+        "external": to_dict(found)
+        | {
+            "missing": list(found.missing),
+            "folder": str(found.folder),
+            "predictions": str(found.folder / results.PREDICTIONS),
+        },
     }
 
 
@@ -456,15 +469,10 @@ def _rule(text: str) -> OperatingRule:
     """ "sensitivity=90%" -> the rule for the threshold."""
     kind, _, value = text.partition("=")
     try:
-        number = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1) if value else 0.0
+        number = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1) if value else None
     except ValueError:
-        number = -1.0
-    if kind not in get_args(OperatingKind) or number < 0 or (kind == "youden") == bool(value):
-        raise BadInput(
-            f"'{text}' says no rule for the threshold.",
-            "Give youden, sensitivity=90%, specificity=90% or cost=10 (one miss weighs as much as 10 false alarms).",
-        )
-    return OperatingRule(kind, number)  # type: ignore[arg-type]  # looked at above
+        number = math.nan
+    return OperatingRule(kind, number)  # type: ignore[arg-type]  # looked at where it is made
 
 
 def _takes(seconds: float, repeats: int) -> str:
@@ -555,7 +563,7 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     prepare_process()
     wanted = {"gradcam": "predicted"}.get(options.explain, options.explain)
     explain = wanted or ("predicted" if options.dicom else None)
-    wish = prediction.Wish(explain, bool(explain), options.pool, options.tta, log=not options.no_log)
+    wish = prediction.Wish(explain, options.method, bool(explain), options.pool, options.tta, log=not options.no_log)
     out = (_path(options.out) or Path.cwd()) if wanted else None
     trained = prediction.Trained(ws, options.run)
     try:
@@ -647,6 +655,116 @@ def watch(ws: Workspace, options: argparse.Namespace) -> Answer:
         diary.read_by_clinician(folder, sha256, reading, options.frame)
     deleted = diary.delete(folder) if options.delete else 0
     return {"run": options.run, "deleted_bytes": deleted, **watching.describe(watching.watch(ws, options.run))}
+
+
+def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import serve
+
+    given = options.token or os.environ.get(serve.VARIABLE, "")
+    serve.check_open(options.host, given)
+    serve.describe(ws, options.run)  # an unknown or unfinished run is said before anything is opened
+    where = f"http://{options.host}:{options.port}"
+    if given:
+        told = "with the token you chose"
+    elif (ws.home / serve.TOKEN_FILE).exists():
+        told = f"with the token in {ws.home / serve.TOKEN_FILE}"
+    else:
+        told = f"with this token, shown once (it stays in {ws.home / serve.TOKEN_FILE}):\n  {serve.own_token(ws)}\n"
+    _say(f"{where} answers for run {options.run}, {told}. How to ask: {where}/docs. Ctrl+C ends it.")
+    serve.serve(ws, options.run, options.host, options.port, given)
+    return {"run": options.run, "served": where}
+
+
+def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
+    """The badges of a run's maps, made when there are none; of one case with --case; the methods with --methods."""
+    from medtl.runs import attention, store
+    from medtl.training.machine import share_the_cores
+    from medtl.vocabulary import to_dict
+
+    folder = store.folder(ws, options.run)
+    if not (options.case or options.methods or options.again) and attention.exists(folder):
+        return {"run": options.run, **to_dict(attention.load(folder))}
+    share_the_cores()
+    from medtl import explaining
+    from medtl.training.device import prepare_process
+
+    prepare_process()
+    if options.methods:
+        explainer = explaining.explainer_of(ws, options.run)
+        return {
+            "run": options.run, "layers": list(explainer.layers), "ways": [to_dict(way) for way in explainer.ways()],
+        }  # fmt: skip
+    if options.case:
+        how = (options.label, options.method, options.layer, _path(options.out))
+        return {"run": options.run, **explaining.explain_one(ws, options.run, options.case, *how)}
+    found = explaining.explain_run(ws, options.run, method=options.method, read=True)
+    return {"run": options.run, **(to_dict(found) if found else {})}
+
+
+def pacs_set(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    password = ""
+    if options.password_file:
+        try:
+            password = Path(options.password_file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput("The file with the password cannot be read.", "Give a text file of one line.") from error
+    names = ("host", "port", "called", "calling", "tls", "authority", "receive_port", "web", "user")
+    pacs.save(ws, pacs.Settings(**{name: getattr(options, name) for name in names}, password=password))
+    return pacs.told(ws)
+
+
+def pacs_show(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return pacs.told(ws)
+
+
+def pacs_forget(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return {"forgotten": pacs.forget(ws)}
+
+
+def pacs_echo(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return pacs.echo(ws, _way(options))
+
+
+def pacs_find(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+    from medtl.vocabulary import to_dict
+
+    since, _, until = options.date.partition("-")
+    query = pacs.Query(
+        since, until if "-" in options.date else since, options.modality, options.description, options.patient
+    )
+    return {"studies": [to_dict(study) for study in pacs.find(ws, query, _way(options))]}
+
+
+def pacs_fetch(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    done = pacs.fetch(ws, options.study, Path(options.out), options.label, way=_way(options), move=options.move)
+    _say(
+        f"These files still name patients. Bring them in with `cohort add {options.out}`, which makes them anonymous, "
+        "and then delete the folder."
+    )
+    return done
+
+
+def pacs_send(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    _say(pacs.told(ws)["says"])
+    done = pacs.send(ws, [Path(file) for file in options.file], _way(options))
+    return {**done, "exit": 2 if done["failed"] else 0}
+
+
+def _way(options: argparse.Namespace) -> Any:
+    return "web" if options.over_web else None
 
 
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:

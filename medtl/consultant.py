@@ -33,9 +33,9 @@ class Desk:
         asked = question["ask"]
         if asked == "warm":
             if question.get("run"):
-                self._run(question["run"]).warm()
-            import pytorch_grad_cam  # noqa: F401 - loading it is what warming means
-
+                trained = self._run(question["run"])
+                trained.warm()
+                trained.explainer.layers  # noqa: B018 - making it is what warming means
             return None
         if asked == "predict":
             from medtl.prediction import as_message
@@ -44,6 +44,7 @@ class Desk:
             answers = trained.predict(
                 [Path(p) for p in question["paths"]],
                 question.get("explain"),
+                question.get("method") or "gradcam",
                 pool=question.get("pool"),
                 looks=int(question.get("looks") or 0),
                 log=bool(question.get("log", True)),
@@ -51,8 +52,8 @@ class Desk:
             )
             said = [as_message(answer, self.workspace.spool) for answer in answers]
             return {"predictions": said, "run": trained.describe()}
-        if asked == "explain":
-            return to_dict(self._run(question["run"]).explain_case(question["case"], question["label"]))
+        if asked in ("explain", "explain-all", "check-map", "ways", "similar"):
+            return self._looked(asked, question)
         if asked == "augment":
             from medtl import augmenting
 
@@ -71,6 +72,24 @@ class Desk:
             )
             return {"id": source.id, "report": found.describe()}
         raise MedtlError(f"The question '{asked}' is not known.")
+
+    def _looked(self, asked: str, question: dict[str, Any]) -> Any:
+        """Where a run's network looked in a stored case or a new image, and what it finds like it."""
+        trained = self._run(question["run"])
+        if asked == "ways":
+            ways = [to_dict(way) for way in trained.explainer.ways()]
+            return {"ways": ways, "layers": list(trained.explainer.layers)}
+        shown = trained.shown(question.get("case") or "", question.get("path") or "")
+        if asked == "similar":
+            from medtl import explaining
+
+            return explaining.similar(trained.cohort, trained.neighbours, trained.eye, shown)
+        how = question.get("method") or "gradcam", question.get("layer") or ""
+        if asked == "explain-all":
+            return {"maps": [to_dict(one) for one in trained.explainer.every(shown, *how)]}
+        if asked == "check-map":
+            return {"checks": [to_dict(one) for one in trained.explainer.check(shown, question["label"], *how)]}
+        return to_dict(trained.explainer.one(shown, question["label"], *how))
 
     def _run(self, run_id: str) -> "Trained":
         from medtl.prediction import Trained

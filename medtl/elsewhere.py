@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from medtl.frozen import Frozen
 from medtl.runs import afterwards, results
 from medtl.runs.afterwards import LOOKS, External, Side, Spread
 from medtl.runs.results import PredictionRow
+from medtl.transferability import seen
 from medtl.vocabulary import Case, Cohort, labels_of, to_dict
 from medtl.workspace import Workspace, whole_folder, write_whole
 
@@ -51,15 +53,18 @@ def carry_out(
     whole = external.relabelled(frozen.cohort, other, asked.mapping)
     tested = replace(whole, cases=tuple(case for case in whole.cases if case.id not in gone))
 
-    def progress(done: int, total: int) -> None:
-        listener.phase("external", f"Scoring the images of '{other.title}'", done, total)
+    def progress(says: str, done: int, total: int) -> None:
+        listener.phase("external", says, done, total)
         if listener.should_stop():
             raise Stopped
 
+    scoring = partial(progress, f"Scoring the images of '{other.title}'")
+    at_home = partial(progress, "Looking at the internal test part, to compare the images")
+
     try:
-        features = _features(workspace, frozen, tested, np.arange(len(tested.cases)), progress)
+        features = _features(workspace, frozen, tested, np.arange(len(tested.cases)), scoring)
         inside = _inside(frozen)
-        own = _features(workspace, frozen, frozen.cohort, inside, lambda done, total: progress(total, total))
+        own = _features(workspace, frozen, frozen.cohort, inside, at_home)
     except Stopped:
         return False
     scores = frozen.scores(features)
@@ -78,7 +83,7 @@ def carry_out(
         counts=tested.counts,
         mapping=dict(asked.mapping),
         excluded=asked.excluded,
-        notes=_notes(frozen.cohort, other, tested, asked.mapping),
+        notes=_notes(frozen.cohort, other, tested, asked.mapping, _at_home(workspace, frozen.cohort, tested)),
         limit=frozen.neighbours.limit,
         internal=_side(frozen, own, looks[frozen.cohort.id]),
         external=_side(frozen, features, looks[other.id]),
@@ -150,7 +155,14 @@ def _spread(values: np.ndarray) -> Spread:
     )
 
 
-def _notes(own: Cohort, other: Cohort, tested: Cohort, mapping: Mapping[str, str]) -> tuple[str, ...]:
+def _at_home(workspace: Workspace, own: Cohort, tested: Cohort) -> int:
+    """How many of its images, or near copies of them, are in the test part of the run."""
+    mine = Pixels(workspace.cohort(own.id)).thumbnails(own.split.test)
+    theirs = Pixels(workspace.cohort(tested.id)).thumbnails([case.id for case in tested.cases])
+    return int(seen.among(seen.fingerprints(theirs), seen.fingerprints(mine)).sum())
+
+
+def _notes(own: Cohort, other: Cohort, tested: Cohort, mapping: Mapping[str, str], at_home: int) -> tuple[str, ...]:
     said = []
     if missing := [name for name, count in tested.counts.items() if not count]:
         said.append(f"'{other.title}' has no case of {_listed(missing)}: nothing is said of {_it(missing)}.")
@@ -164,9 +176,10 @@ def _notes(own: Cohort, other: Cohort, tested: Cohort, mapping: Mapping[str, str
         said.append("One of the two cohorts is SYNTHETIC: this says nothing about patients.")
     if other.first == own.first:
         said.append("This is another version of the cohort the run was made of, not another site or time.")
-    ours = {case.sha256 for case in own.cases if case.id in own.split.test}
-    if shared := sum(case.sha256 in ours for case in tested.cases):
-        said.append(f"{shared:,} of its images are also in the test part at home: not wholly another set.")
+    if at_home:
+        said.append(
+            f"{at_home:,} of its images, or near copies, are also in the internal test part: not wholly another set."
+        )
     return tuple(said)
 
 

@@ -4,6 +4,7 @@ Asked from anywhere; a worker carries it out (`medtl.elsewhere`). Every case of 
 split says, but for those the network may know. `numbers` gives the first statistics of what was written.
 """
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -61,10 +62,10 @@ def matched(trained_on: Cohort, other: Cohort, mapping: Mapping[str, str]) -> di
     if unknown and other.task == "multi-label":
         found |= dict.fromkeys(unknown, "")
     elif unknown:
+        like = difflib.get_close_matches(unknown[0], trained_on.classes, 1, 0.0)[0]
         raise BadInput(
             f"The run knows no class '{unknown[0]}' of '{other.title}'; it knows {ours}.",
-            f'Say which it is (--map "{unknown[0]}={trained_on.classes[0]}"), or leave its cases out '
-            f'(--map "{unknown[0]}=").',
+            f'Say which it is (--map "{unknown[0]}={like}"), or leave its cases out (--map "{unknown[0]}=").',
         )
     if not any(found.values()):
         raise BadInput(
@@ -208,11 +209,12 @@ def ask(
     return True
 
 
-def takes(workspace: Workspace, run_id: str, cohort_id: str) -> float:
-    """Seconds, told before it is begun."""
+def takes(workspace: Workspace, run_id: str, cohort_id: str, cases: int | None = None) -> float:
+    """Seconds, told before it is begun; `cases` where `check` has counted who is left."""
     source = sources.from_run(store.folder(workspace, run_id))
     own = cohorts.load(workspace, store.recipe(store.folder(workspace, run_id)).cohort)
-    images = len(cohorts.load(workspace, cohort_id).cases) + min(MOST_ROWS, len(own.split.test))
+    cases = len(cohorts.load(workspace, cohort_id).cases) if cases is None else cases
+    images = cases + min(MOST_ROWS, len(own.split.test))
     looking = cost.Work(images * (1 + source.looks) * source.outline.gflop)
     return cost.speed_of(workspace, source).seconds(looking) + 0.004 * images + 1.0
 

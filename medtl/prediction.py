@@ -6,11 +6,12 @@ time; a thousand images take no more memory than thirty.
 Letters: n pictures in hand, D features, K classes, C channels, S pixels a side.
 """
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +35,9 @@ from medtl.sources import library as sources
 from medtl.vocabulary import Cohort, HeatMap, Source
 from medtl.workspace import Workspace
 
+if TYPE_CHECKING:
+    from medtl.explanation.explainer import Explainer
+
 __all__ = ["DO_NOT", "UNLIKE", "Answer", "Trained", "as_dict", "as_message"]
 
 TOGETHER = 32  # pictures that go through the network and the gate at once
@@ -43,13 +47,15 @@ KEPT_FOR_POOLING = 50_000  # pictures whose scores are kept to be pooled; a numb
 
 @dataclass(frozen=True)
 class Wish:
-    """How a run is asked. `explain` names a class, or "predicted", to add a heat map for. `whole`: the picture comes
+    """How a run is asked. `explain` names a class, or "predicted", to add a heat map for, by `method` (one of
+    `explanation.methods`). `whole`: the picture comes
     with the answer. `pool`: how several pictures of a patient, series or file become one answer besides. `looks`: so
     many small changes of every picture are looked at besides, which costs so many times the time. `log`: what was
     answered goes into the run's diary, as far as the user has that switched on. `only`: of all that is brought, the
     file of this name and of it this frame, as an answer named them."""
 
     explain: str | None = None
+    method: str = "gradcam"
     whole: bool = False
     pool: str | pooling.Rule | None = None
     looks: int = 0
@@ -96,9 +102,11 @@ class Trained:
     def set_limit(self) -> float:
         return float(self.settled.limits.min())
 
-    def predict(self, paths: Sequence[Path], explain: str | None = None, **wishes: Any) -> list[Answer]:
+    def predict(
+        self, paths: Sequence[Path], explain: str | None = None, method: str = "gradcam", **wishes: Any
+    ) -> list[Answer]:
         """Answers with their pictures, of all files in `paths` (images, folders, zips) in order; see `Wish`."""
-        return list(self.stream(paths, Wish(explain=explain, whole=True, **wishes)))
+        return list(self.stream(paths, Wish(explain, method, whole=True, **wishes)))
 
     def stream(
         self,
@@ -136,10 +144,29 @@ class Trained:
                     log.answered(**_entry(answer))
                 yield answer
 
-    def explain_case(self, case_id: str, label: str) -> HeatMap:
+    def explain_case(self, case_id: str, label: str, method: str = "gradcam", layer: str = "") -> HeatMap:
         """The heat map of a stored case for one class."""
         self._check(Wish(label))
-        return self._map(Pixels(self.cohort_folder).image(case_id), label)
+        return self.explainer.one(self.shown(case_id), label, method, layer)
+
+    def shown(self, case: str = "", path: str = "") -> np.ndarray:
+        """(1, C, S, S) uint8: a stored case, or a new image (of several pictures the middle one), as the network is
+        shown it."""
+        if not path:
+            return self._as_input(Pixels(self.cohort_folder).image(case))
+        (file,) = reading.read(self.desk, brought([Path(path)])[:1], whole=True)
+        if not file.pictures:
+            raise BadInput(file.why_not, "Export it again, or leave it out.")
+        return self._as_input(file.pictures[len(file.pictures) // 2].pixels)
+
+    @functools.cached_property
+    def explainer(self) -> "Explainer":
+        """Says where the network looked; made when first asked."""
+        from medtl.explanation.explainer import Explainer
+
+        return Explainer(
+            self.network, self.source.input, self.classes, self.task, self.device.where, self.device.chunk_forward
+        )
 
     def describe(self) -> dict[str, Any]:
         """What holds for every answer: beside them, once."""
@@ -208,7 +235,7 @@ class Trained:
             answer = replace(
                 answer,
                 nearest=tuple(self.neighbours.closest(near[n])),
-                explanation=self._map(picture.pixels, looked_for) if looked_for else None,
+                explanation=self._explained(picture, looked_for, wish.method) if looked_for else None,
                 picture=picture.pixels if picture.whole else None,
                 looks=wish.looks,
                 ranged=(min(over), max(over)) if over else None,
@@ -287,15 +314,13 @@ class Trained:
             return None
         return f"Other images of this patient are in the cohort ({part} part), so its answer is no test."
 
-    def _map(self, picture: np.ndarray, label: str) -> HeatMap:
-        from medtl.explanation.gradcam import explain
-        from medtl.modalities.image import pictures_for
-        from medtl.training import meaning
-        from medtl.training.tensors import to_input
+    def _explained(self, picture: Picture, label: str, method: str) -> HeatMap:
+        return self.explainer.one(self._as_input(picture.pixels), label, method)
 
-        k = self.classes.index(label)
-        x = to_input(pictures_for([picture], self.source.input), self.source.input, self.device.where)
-        return explain(self.network, x, k, label, lambda outputs: meaning.evidence(outputs, k, self.task))
+    def _as_input(self, picture: np.ndarray) -> np.ndarray:
+        from medtl.modalities.image import pictures_for
+
+        return pictures_for([picture], self.source.input)
 
     # ---- pooling -----------------------------------------------------------------------------------------------------
 

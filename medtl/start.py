@@ -104,7 +104,6 @@ def start(
         raise BadInput(f"The device '{device}' is not known.", "Choose auto, cpu or cuda.")
     if budget != 0 and not BUDGET[0] <= budget <= BUDGET[1]:
         raise BadInput(f"A budget of {budget:g} seconds is out of range.", "Give from 10 seconds to 7 days, or none.")
-    rule = checked(operating or OperatingRule())
     id = store.new_id()
     advised = {"source": advice.source, "strategy": advice.strategy, "basis": advice.basis} if advice else {}
     recipe = Recipe(
@@ -127,7 +126,7 @@ def start(
         automatic=together.automatic if together else False,
         budget=budget,
         size=size,
-        operating=rule,
+        operating=operating or OperatingRule(),
         advised=advised | ({"expected": ",".join(together.expected)} if together else {}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
@@ -139,19 +138,6 @@ def start(
     if control == "from-scratch" and not strategy.forgets_source:
         start_control(workspace, recipe.run, launch=launch)
     return recipe.run
-
-
-def checked(rule: OperatingRule) -> OperatingRule:
-    """The rule for the threshold, or BadInput with what is possible."""
-    if rule.kind in ("sensitivity", "specificity") and not 0.5 <= rule.value < 1:
-        raise BadInput(
-            f"A {rule.kind} of {100 * rule.value:g} % cannot be aimed at.", "Ask for 50 % or more, below 100 %."
-        )
-    if rule.kind == "cost" and not 0.1 <= rule.value <= 1000:
-        raise BadInput(
-            f"One miss cannot weigh as much as {rule.value:g} false alarms here.", "Give a number from 0.1 to 1,000."
-        )
-    return rule
 
 
 def _check_aids(workspace: Workspace, cohort: Cohort, strategy: strategies.Strategy, given: dict[str, str]) -> None:
@@ -246,6 +232,14 @@ def cross_validate(workspace: Workspace, run_id: str, repeats: int, launch: bool
         raise BadInput(f"{repeats} repeats cannot be carried out.", "Choose 1 to 20.")
     store.requeue(folder)
     store.wish_cross_validation(folder, repeats)
+    if launch:
+        launching.launch(folder)
+
+
+def explain(workspace: Workspace, run_id: str, launch: bool = True) -> None:
+    """Make and check the maps of a finished run's test cases, however long it takes, in a process of its own."""
+    folder = store.folder(workspace, run_id)
+    wishes.leave(folder, wishes.EXPLANATION, {})
     if launch:
         launching.launch(folder)
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from math import isfinite
+from typing import Any, Literal, get_args
+
+from medtl.errors import BadInput
 
 PARTS = ("train", "tune", "test")
 Severity = Literal["block", "warn", "note"]
@@ -497,11 +500,32 @@ OperatingKind = Literal["youden", "sensitivity", "specificity", "cost"]
 @dataclass(frozen=True)
 class OperatingRule:
     """How a threshold is chosen on the tune part: the largest sensitivity + specificity (Youden); the highest threshold
-    of a wanted sensitivity, the lowest of a wanted specificity (`value`: the share); or, on calibrated probabilities,
-    where one miss weighs as much as `value` false alarms."""
+    of a wanted sensitivity, the lowest of a wanted specificity (`value`: the share, 0 to 1); or where one miss weighs
+    as much as `value` false alarms. Raises BadInput for what cannot be wished."""
 
     kind: OperatingKind = "youden"
-    value: float = 0.0
+    value: float | None = None
+
+    def __post_init__(self) -> None:
+        kinds, value = get_args(OperatingKind), self.value
+        if self.kind not in kinds:
+            raise BadInput(
+                f"There is no way of choosing a threshold called '{self.kind}'.", f"Take one of {', '.join(kinds)}."
+            )
+        if self.kind in ("sensitivity", "specificity") and not (value is not None and 0 < value <= 1):
+            raise BadInput(f"The wanted {self.kind} is {value}.", "Give a share between 0 and 1, such as 0.9.")
+        if self.kind == "cost" and not (value is not None and isfinite(value) and value > 0):
+            raise BadInput(
+                f"One miss was to weigh as much as {value} false alarms.", "Give a number above 0, such as 9."
+            )
+
+    @property
+    def says(self) -> str:
+        if self.kind == "youden":
+            return "the largest sum of sensitivity and specificity (Youden)"
+        if self.kind == "cost":
+            return f"one miss weighs as much as {self.value:g} false alarm{'' if self.value == 1 else 's'}"
+        return f"a wanted {self.kind} of {100 * (self.value or 0):g} %"
 
 
 @dataclass(frozen=True)
@@ -567,22 +591,53 @@ class Prediction:
     scores: tuple[float, ...]
 
 
+MapState = Literal["ok", "empty", "flat", "everywhere", "border", "same", "invalid"]
+
+
 @dataclass(frozen=True)
 class HeatMap:
-    """Where the network looked for `label`. `values` is an (h, w) nested tuple or array in [0, 1].
+    """Where the network looked for `label`. `values` is an (h, w) nested tuple or array in [0, 1] at the network's own
+    grid; it covers the whole picture, which was stretched to what the network takes, so that cell (i, j) lies over rows
+    i/h to (i + 1)/h and columns j/w to (j + 1)/w of the picture at any size.
 
-    `state` is "ok", or "flat" or "invalid" when there is nothing honest to draw; `says` is the sentence for it.
+    `state` is "ok", or says in a word why there is nothing honest to draw: "empty" (nothing speaks for it), "flat" (all
+    places alike), "everywhere", "border" (it hugs the edges), "same" (as for every other class), "invalid" (no
+    numbers). `says` is the sentence for it. `signed` is the same grid in [-1, 1], below 0 where a place speaks against
+    the class (None where the method knows no sign); 1 is `scale` in the method's own units, by which two maps compare.
+    `exact`: worked out in closed form from one forward pass.
     """
 
     label: str
     method: str
     layer: str
     values: Any
-    state: Literal["ok", "flat", "invalid"] = "ok"
+    state: MapState = "ok"
     says: str = ""
+    signed: Any = None
+    scale: float = 0.0
+    exact: bool = False
+    method_id: str = "gradcam"
 
 
 Explanation = HeatMap
+
+
+@dataclass(frozen=True)
+class MapCheck:
+    """One badge beside a map, measured. `value` with its interval (None for one case) is held against `limit`; `passed`
+    None: it cannot be told. `says` is the sentence, `short` two or three words of it; `n` cases of how many."""
+
+    id: str
+    title: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    limit: float
+    passed: bool | None
+    short: str
+    says: str
+    how: str = ""
 
 
 def to_dict(value: Any) -> Any:

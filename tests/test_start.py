@@ -10,7 +10,6 @@ from medtl.errors import BadInput, MedtlError, NotFound, NotReady
 from medtl.runs import status, store
 from medtl.sources import library
 from medtl.strategies import make, settings_of
-from medtl.vocabulary import OperatingRule
 from medtl.workspace import Workspace
 from tests.builders import add_cohort, cohort, told, write_pictures
 from tests.conftest import Practice
@@ -123,11 +122,3 @@ def test_a_finished_run_is_not_resumed(practice: Practice) -> None:
     with pytest.raises(NotFound):
         start.resume(practice.ws, "r-0")
     assert status.status(practice.folder) == "finished"
-
-
-@pytest.mark.parametrize(
-    "rule", [OperatingRule("sensitivity", 1.0), OperatingRule("specificity", 0.1), OperatingRule("cost", 0)]
-)
-def test_an_operating_rule_that_cannot_be_aimed_at_is_refused_in_words(rule: OperatingRule) -> None:
-    with pytest.raises(BadInput, match=r"cannot"):
-        start.checked(rule)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medtl.cohorts import library as cohorts
 from medtl.cohorts.reading import Referrer
 from medtl.dicom_out.common import (
     KINDS,
@@ -37,24 +38,25 @@ def make(
     kinds: Collection[Kind] = KINDS,
     region: Region = "binary",
     cut: float = 0.5,
-    reading: Reading = Reading(),
+    reading: Reading | None = None,
 ) -> dict[str, Any]:
-    """Objects for each (image, answer) pair; an answer is `prediction.as_dict` with its map under "explanation".
+    """Objects for each (image, answer) pair; an answer is `prediction.as_dict` with its map under "explanation", or
+    `as_message`. Its "frame" says which frame of the image it is about; the middle one, where it does not.
 
     `identity` "keep" gives on whose image it is, for the PACS it came from; "remove" says it in the codes of this
     workspace, as its cohorts do. Returns {"run", "identity", "objects": [...], "left_out": [{"image", "kind", "why",
     "advice"}]}, `kind` "all" where the image itself cannot be used; an image is told by its place in `asked`, counted
-    from 1, as its name may name somebody.
+    from 1, as its name may name somebody. `reading`: how the image is opened; as the run's cohort was, if not said.
     """
     if not 0 < cut <= 1:
         raise BadInput(f"The cut is {cut:g}; it is a share of the map's peak.", "Give a number above 0, at most 1.")
     model = model_of(ws, run)
     numbering, made, left = Numbering(), [], []
-    referrer = Referrer(ws.salt(), reading)
+    referrer = Referrer(ws.salt(), reading or _reading(ws, model))
     try:
         for number, (path, answer) in enumerate(asked, 1):
             try:
-                original = _original(referrer, path, identity)
+                original = _original(referrer, path, identity, answer.get("frame"))
             except BadInput as error:
                 left.append({"image": number, "kind": "all", "why": error.message, "advice": error.advice})
                 continue
@@ -68,10 +70,17 @@ def make(
     return {"run": run, "identity": identity, "objects": made, "left_out": left}
 
 
-def _original(referrer: Referrer, path: Path, identity: Identity) -> Original:
-    picture, frame, header = referrer.original(path, identity == "keep")
+def _reading(ws: Workspace, model: Model) -> Reading:
+    try:
+        return cohorts.load(ws, model.result.recipe.cohort).reading
+    except MedtlError:  # the cohort was deleted; the run keeps its numbers
+        return Reading()
+
+
+def _original(referrer: Referrer, path: Path, identity: Identity, frame: int | None) -> Original:
+    found = referrer.original(path, identity == "keep", frame)
     with quiet():
-        return Original(picture, header_of(header), frame)
+        return Original(found.picture, header_of(found.header), found.frame, found.range)
 
 
 def model_of(ws: Workspace, run: str) -> Model:

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from medtl.evaluation.resampling import Floats, Weights
 
 EDGE = 1e-6  # a score nearer to 0 or 1 counts as this near, or its logit would be infinite
-# A Newton step smaller than this ends the search: of draws, whose intervals are hundreds of times wider, and of weights
-# in double precision, as the whole test part has them.
-ENOUGH, EXACT = 1e-3, 1e-9
+# A Newton step smaller than this ends the search, as the next one would be near its square: of draws, whose intervals
+# are hundreds of times wider, and of weights in double precision, as the whole test part has them.
+ENOUGH, EXACT = 0.03, 1e-6
 STEPS = 25
 
 

@@ -70,6 +70,17 @@ def _different(group: Ints, size: int) -> int:
     return int(np.count_nonzero(np.bincount(group, minlength=size)))
 
 
+def area(has: NDArray[np.bool_], score: Floats, group: Ints | None = None) -> Estimate | None:
+    """One AUROC with `interval`, to stand beside that of the draws; `group` (n,) says whose cases they are."""
+    if has.all() or not has.any():
+        return None
+    order = ranking.rank(has, np.asarray(score, float))
+    groups = np.arange(len(has)) if group is None else group
+    bounds = interval(order, groups)
+    how = "DeLong" if len(np.unique(groups)) == len(has) else "DeLong, clustered by patient"
+    return Estimate("auroc", ranking.placed(order)[1], *bounds, len(has), how) if bounds else None
+
+
 def delong(has: NDArray[np.bool_], first: Floats, second: Floats) -> DeLong | None:
     """DeLong et al. 1988 (Biometrics 44:837), with the mid-ranks of Sun and Xu 2014 (IEEE Signal Process Lett 21:1389).
 

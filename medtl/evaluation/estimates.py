@@ -17,7 +17,7 @@ from medtl.evaluation.thresholds import positive_index
 from medtl.evaluation.values import NAMES, PROPORTIONS, TWO_CLASSES_ONLY, Table
 from medtl.vocabulary import Estimate
 
-__all__ = ["auroc_interval", "check", "estimates", "measure", "spread_interval", "wilson"]
+__all__ = ["auroc_interval", "check", "estimates", "fitted", "measure", "spread_interval", "wilson"]
 TOO_FEW = 5  # patients of the rarer kind; with fewer the spread of draws says nothing
 
 
@@ -127,7 +127,7 @@ def _estimate(table: Table, resampling: Resampling, name: str, drawn: Floats) ->
         low, high = share.interval
         return Estimate(name, value, low, high, share.n, share.how)
     if name in TWO_CLASSES_ONLY:
-        drawn = np.nan_to_num(drawn, nan=np.inf)  # a draw whose fit has no end is an extreme one
+        return fitted(name, value, drawn, len(table.y), resampling)
     (low, high), how = _interval(table, resampling, name, drawn)
     return Estimate(name, value, low, high, len(table.y), how) if low < high < np.inf else None
 
@@ -148,13 +148,19 @@ def _interval(table: Table, resampling: Resampling, name: str, drawn: Floats) ->
     metric, view = table.split(name)
     if metric == "auroc" and view is not None:
         return auroc_interval(table.whole[name], drawn, table.y == view, resampling, table.ranking(view))
-    if name in TWO_CLASSES_ONLY:
-        return percentiles(drawn), resampling.how
     top = 2 if metric == "brier" and table.k > 2 else 1
     found = spread_interval(table.whole[name] / top, drawn / top, _fewest(table, resampling, name))
     if found is None:
         return _closed_form(table, resampling, name)
     return (found[0] * top, found[1] * top), f"{resampling.how}, on the logit scale"
+
+
+def fitted(name: str, value: float, drawn: Floats, n: int, resampling: Resampling) -> Estimate | None:
+    """Of a slope or intercept. A draw whose fit has no end is an extreme one; None where they reach the interval, or
+    where the draws hardly differ, as of scores that separate the classes."""
+    low, high = percentiles(np.nan_to_num(drawn, nan=np.inf))
+    told = np.isfinite(value) and low <= value <= high < np.inf and high - low > 1e-6
+    return Estimate(name, value, low, high, n, resampling.how) if told else None
 
 
 def spread_interval(value: float, drawn: Floats, patients: int) -> Interval | None:

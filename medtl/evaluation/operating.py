@@ -6,17 +6,15 @@ cases, g patients.
 
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Literal
 
 import numpy as np
 
 from medtl.errors import BadInput
 from medtl.evaluation.intervals import FEW, Share, ratio, share
 from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling
-from medtl.vocabulary import Estimate, Threshold
+from medtl.vocabulary import Estimate, OperatingKind, OperatingRule, Threshold
 
-Kind = Literal["youden", "sensitivity", "specificity", "cost"]
-RULES: dict[Kind, str] = {  # what each is for, in the order they are offered
+RULES: dict[OperatingKind, str] = {  # what each is for, in the order they are offered
     "youden": "No preference: the best sum of sensitivity and specificity.",
     "sensitivity": "Screening: find at least this share of those who have it.",
     "specificity": "Confirming: let at least this share of the others pass.",
@@ -25,39 +23,9 @@ RULES: dict[Kind, str] = {  # what each is for, in the order they are offered
 NAMES = ("sensitivity", "specificity", "ppv", "npv", "lr_positive", "lr_negative", "accuracy", "f1")
 
 
-@dataclass(frozen=True)
-class Rule:
-    """How a threshold is chosen. `value`: the wanted sensitivity or specificity (0 to 1), of "cost" the false alarms
-    that weigh as much as one miss; None for Youden's, which asks for no wish."""
-
-    kind: Kind = "youden"
-    value: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in RULES:
-            raise BadInput(
-                f"There is no way of choosing a threshold called {self.kind!r}.",
-                f"Take one of {', '.join(RULES)}.",
-            )
-        if self.kind in ("sensitivity", "specificity") and not (self.value is not None and 0 < self.value <= 1):
-            raise BadInput(f"The wanted {self.kind} is {self.value}.", "Give a share between 0 and 1, such as 0.9.")
-        if self.kind == "cost" and not (self.value is not None and isfinite(self.value) and self.value > 0):
-            raise BadInput(
-                f"One miss was to weigh as much as {self.value} false alarms.", "Give a number above 0, such as 9."
-            )
-
-    @property
-    def says(self) -> str:
-        if self.kind == "youden":
-            return "the largest sum of sensitivity and specificity (Youden)"
-        if self.kind == "cost":
-            return f"one miss weighs as much as {self.value:g} false alarm{'' if self.value == 1 else 's'}"
-        return f"a wanted {self.kind} of {_percent(self.value or 0)}"
-
-
-YOUDEN = Rule()
-SCREENING = Rule("sensitivity", 0.9)
-CONFIRMING = Rule("specificity", 0.9)
+YOUDEN = OperatingRule()
+SCREENING = OperatingRule("sensitivity", 0.9)
+CONFIRMING = OperatingRule("specificity", 0.9)
 
 
 @dataclass(frozen=True)
@@ -82,7 +50,7 @@ class Point:
 
 
 def choose(
-    has: Bools, score: Floats, rule: Rule = YOUDEN, name: str = "positive", group: Ints | None = None,
+    has: Bools, score: Floats, rule: OperatingRule = YOUDEN, name: str = "positive", group: Ints | None = None,
     calibrated: bool = False,
 ) -> Threshold:  # fmt: skip
     """The threshold on the tune part: has (n,), score (n,), `group` (n,) whose case it is.
@@ -171,7 +139,7 @@ def checked(has: Bools, score: Floats) -> tuple[Bools, Floats]:
 # ---- choosing -------------------------------------------------------------------------------------------------------
 
 
-def _best(rule: Rule, found: Floats, alarms: Floats, n: int, ill: int) -> int | None:
+def _best(rule: OperatingRule, found: Floats, alarms: Floats, n: int, ill: int) -> int | None:
     """Which of the falling levels; None where none is better than another."""
     if rule.kind == "sensitivity":
         return int(np.flatnonzero(found >= (rule.value or 0) - 1e-12)[0])
@@ -193,7 +161,7 @@ def _between(levels: Floats, best: int) -> float:
 
 
 def _reached(
-    rule: Rule, has: Bools, score: Floats, value: float, group: Ints | None, name: str, everybody: bool
+    rule: OperatingRule, has: Bools, score: Floats, value: float, group: Ints | None, name: str, everybody: bool
 ) -> list[str]:
     point = at(has, score, value, group)
     got = point.get(rule.kind)
@@ -213,7 +181,7 @@ def _reached(
     return said
 
 
-def _by_cost(rule: Rule, name: str) -> str:
+def _by_cost(rule: OperatingRule, name: str) -> str:
     return (
         f"Called {name} from this probability up: {rule.says}, so the threshold is 1 / (1 + {rule.value:g}). It was "
         "reckoned from the calibrated probability, not chosen on cases."

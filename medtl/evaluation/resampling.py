@@ -33,6 +33,11 @@ class Resampling:
     def how(self) -> str:
         return f"bootstrap by {self.unit}, {self.counts.shape[1]}"
 
+    @property
+    def sizes(self) -> Floats:
+        """(draws,) cases in each draw: of patients with several, not always as many."""
+        return self.counts.sum(axis=0, dtype=np.int64).astype(float)
+
     def chunks(self) -> Iterator[Weights]:
         """All draws, (n, d) float32 at a time: 10,000 cases x 2,000 draws never lie in memory as floats at once."""
         n, draws = self.counts.shape
@@ -40,7 +45,7 @@ class Resampling:
         for begin in range(0, draws, width):
             yield self.counts[:, begin : begin + width].astype(np.float32)
 
-    def units(self, chosen: Bools) -> int:
+    def units(self, chosen: Bools | Ints) -> int:
         """How many patients (or cases, when no patient is known) the chosen cases come from."""
         return int(np.count_nonzero(np.bincount(self.group[chosen])))
 
@@ -57,6 +62,19 @@ class Resampling:
         """How many of the cases `of` (n,) are `hits`, with an interval that knows whose cases they are."""
         size = int(self.group.max(initial=-1)) + 1
         return share(np.bincount(self.group[hits], minlength=size), np.bincount(self.group[of], minlength=size))
+
+    def mean(self, values: Floats) -> Floats:
+        """(draws,) mean of values (n,) over the cases in each draw."""
+        _, first, at = np.unique(self.group, return_index=True, return_inverse=True)
+        both = np.stack([np.bincount(at, values), np.bincount(at)]).astype(np.float32)  # (2, patients)
+        counts = self.counts[first]
+        width = max(1, CELLS // max(1, len(first)))
+        parts = [
+            np.einsum("kg,gd->kd", both, counts[:, begin : begin + width].astype(np.float32))
+            for begin in range(0, counts.shape[1], width)
+        ]
+        total, cases = np.concatenate(parts, axis=1).astype(float)
+        return np.asarray(total / cases)
 
     def sums(self, label: Ints, k: int, values: Floats | None = None) -> Floats:
         """(k, draws) sum of `values` (n,), or number of cases, of each label in each draw; label (n,) is 0 to k - 1."""

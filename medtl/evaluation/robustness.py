@@ -70,11 +70,20 @@ def sentence(names: Sequence[str], costs: Sequence[Cost], n: int) -> str:
     order = sorted(zip(names, costs, strict=True), key=lambda pair: -pair[1].fall.value)
     falls = [f"by {_of(one.fall)} under {name}" for name, one in order if one.verdict == "falls"]
     if not falls:
-        return f"No fall of the AUROC shown under any of {every} (n = {n})."
+        widest = max(order, key=lambda pair: pair[1].fall.high)
+        could = f"the true fall could be up to {widest[1].fall.high:.2f}, under {widest[0]}"
+        return f"No fall of the AUROC shown under any of {every} (n = {n}; {could}). {_calls(order)}"
     more = f" and less under {len(falls) - 3} more" if len(falls) > 3 else ""
     rest = len(costs) - len(falls)
     others = f"; no fall shown under the other {rest} of {every}" if rest else f", of {every}"
-    return f"AUROC falls {_listed(falls[:3], more)}{others} (n = {n})."
+    return f"AUROC falls {_listed(falls[:3], more)}{others} (n = {n}). {_calls(order)}"
+
+
+def _calls(order: Sequence[tuple[str, Cost]]) -> str:
+    """Where the most calls change, which the AUROC does not see."""
+    name, most = max(order, key=lambda pair: pair[1].changed.value)
+    calls = round(most.changed.value * most.changed.n)
+    return f"Calls change most under {name} ({calls} of {most.changed.n})." if calls else "No call changes."
 
 
 def drawn(cohort: Cohort, truth: Ints, patients: Patients, seed: int, most: int = MOST) -> Ints:
@@ -90,11 +99,12 @@ def drawn(cohort: Cohort, truth: Ints, patients: Patients, seed: int, most: int 
     sizes = {k: int((of_patient[who] == k).sum()) for k in kinds}
     floor = most // (LEAST_OF_A_KIND * len(kinds))
     wanted = {k: min(size, max(floor, most * size / len(truth))) for k, size in sizes.items()}
-    factor = most / max(most, sum(wanted.values()))
+    largest = max(kinds, key=lambda k: wanted[k])
+    wanted[largest] -= max(0.0, sum(wanted.values()) - most)
     cases = np.bincount(who, minlength=len(order))
     chosen = np.zeros(len(order), bool)
     for k in kinds:
-        left = wanted[k] * factor
+        left = wanted[k]
         for patient in order[of_patient[order] == k]:
             if cases[patient] <= left or not chosen[of_patient == k].any():
                 chosen[patient] = True

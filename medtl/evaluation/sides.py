@@ -32,12 +32,25 @@ class Side:
 
 
 def gap(one: Side, other: Side, z: float = Z, common: bool = True) -> Estimate:
-    """One less the other. `common`: of one table, so that patients who have cases on both sides count; two cohorts have
-    no patient in common."""
+    """One less the other. `common`: of one table, so that patients who have cases on both sides count (a little less
+    than seen, or two sides that always agree had no width); two cohorts have no patient in common."""
     first, second = one.estimate, other.estimate
-    together = _together(one.pull, other.pull) if common else 0.0
+    together = _together(one.pull, other.pull) * (1 - 1 / min(one.units, other.units)) if common else 0.0
     low, high = square_and_add(first.value, one.bounds(z), second.value, other.bounds(z), together)
     return Estimate(first.name, first.value - second.value, low, high, first.n + second.n, "square and add")
+
+
+def paired(one: Side, other: Side) -> Estimate:
+    """One less the other for two answers about the same patients: from what each patient adds to the difference, as
+    DeLong's paired test does, with Student's t. Where no patient adds any, or they are few, squared and added."""
+    pull = one.pull - other.pull
+    patients = int(((one.pull != 0) | (other.pull != 0)).sum())
+    spread = sqrt(float(pull @ pull) * patients / max(1, patients - 1))
+    if spread <= 1e-9 or min(one.units, other.units) < FEW:
+        return gap(one, other)
+    first, second = one.estimate, other.estimate
+    value, reach = first.value - second.value, student(patients - 1) * spread
+    return Estimate(first.name, value, value - reach, value + reach, max(first.n, second.n), "paired, by patient")
 
 
 def share(name: str, hits: Bools, of: Bools, resampling: Resampling) -> Estimate | None:

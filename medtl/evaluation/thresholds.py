@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from medtl.evaluation import grades, operating
-from medtl.evaluation.operating import YOUDEN, Rule
+from medtl.evaluation.operating import YOUDEN
 from medtl.evaluation.resampling import Floats, Ints
-from medtl.vocabulary import Task, Threshold
+from medtl.vocabulary import OperatingRule, Task, Threshold
 
 HIGHEST = "The class with the highest score."
 
 
 def choose(
     y: Ints, scores: Floats, classes: Sequence[str], positive: str | None, task: Task = "single-label",
-    rule: Rule = YOUDEN, group: Ints | None = None, calibrated: bool = False,
+    rule: OperatingRule = YOUDEN, group: Ints | None = None, calibrated: bool = False,
 ) -> Threshold:  # fmt: skip
     """The operating point of the whole table of scores, by `operating.choose` for two classes.
 

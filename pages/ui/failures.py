@@ -2,13 +2,14 @@
 the network looked and to the training cases most like it. Judges nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from medtl.runs.results import Result
 from medtl.trust import failures
+from medtl.trust.cases import positive_of
 from medtl.trust.failures import Kind, Told
 from medtl.vocabulary import Case, Cohort
 from pages.ui import heat, pictures, selection, shelf, show, words
@@ -30,11 +31,12 @@ MANY = 2  # classes beyond which mistakes are picked by cell and not by kind
 @dataclass(frozen=True)
 class Tested:
     """The test part of a run as this page needs it. `cohort` is None where it was deleted; with several findings it is
-    the view of one of them."""
+    the view of one of them. `positive` is what scores are for where there are two classes."""
 
     run: str
     told: tuple[Told, ...]
     cohort: Cohort | None
+    positive: str = ""
     finding: str | None = None
 
 
@@ -42,8 +44,11 @@ def tested(result: Result, cohort: Cohort | None, run: str, threshold: float | N
     """`result` may be that of one of several findings (`medtl.runs.findings.result_of`), `cohort` then its view.
     `threshold` tries out another operating point than the frozen one."""
     whole = shelf.result(run) if result.finding else result
-    told = failures.told(shelf.predictions(run), whole, result.finding, threshold)
-    return Tested(run, told, cohort, result.finding)
+    rows = shelf.predictions(run)
+    told = failures.told(rows, whole, result.finding, threshold)
+    classes = tuple(rows[0].scores) if rows else ()
+    positive = result.finding or (positive_of(result, classes) if len(classes) == 2 else "")
+    return Tested(run, told, cohort, positive, result.finding)
 
 
 # ---- panels ---------------------------------------------------------------------------------------------------------
@@ -62,7 +67,10 @@ def panel(at: Tested) -> None:
     elif not wrong:
         st.caption(f"It was right on all {words.count(len(at.told), 'case')} of this test part. More would be needed.")
     else:
-        st.caption(f"**{len(wrong):,} of {words.count(len(at.told), 'case')}** of the test part: {_counted(wrong)}.")
+        line = wrong[0].line
+        scale = "" if line is None else f" Scores are for **{md(at.positive)}**, called so from {line:.2f} on."
+        said = f"**{len(wrong):,} of {words.count(len(at.told), 'case')}** of the test part: {_counted(wrong)}."
+        st.caption(said + scale)
         _mistakes(at, wrong)
 
 
@@ -72,24 +80,24 @@ def _mistakes(at: Tested, wrong: tuple[Told, ...]) -> None:
     _gallery(at, _filtered(wrong), f"wrong-{at.finding or ''}")
 
 
-def opened(at: Tested, cases: Sequence[str], says: str, key: str) -> None:
-    """The cases behind a count, wrong ones first. `says` is Markdown: what they have in common. Any panel of the page
-    may call it; `key` tells their galleries apart."""
+def opened(at: Tested, cases: Sequence[str], says: str, key: str, notes: Mapping[str, str] | None = None) -> None:
+    """The cases behind a count, wrong ones first. `says` is Markdown: what they have in common; `notes` is more of the
+    same about single cases. Any panel of the page may call it; `key` tells their galleries apart."""
     found = failures.of(at.told, cases)
     with st.container(border=True):
         wrong = len(failures.wrong(found))
         said = f" · {wrong:,} of them wrong" if 0 < wrong < len(found) else ""
         st.markdown(f"{says} · {words.count(len(found), 'case')} of the test part{said}")
         if found:
-            _opened(at, found, key)
+            _opened(at, found, key, notes or {})
         else:
             st.caption("There is none.")
 
 
 @st.fragment
 @show.guarded
-def _opened(at: Tested, found: tuple[Told, ...], key: str) -> None:
-    _gallery(at, found, key)
+def _opened(at: Tested, found: tuple[Told, ...], key: str, notes: Mapping[str, str]) -> None:
+    _gallery(at, found, key, notes)
 
 
 def cell(at: Tested, picked: tuple[str, str] | None) -> None:
@@ -136,7 +144,7 @@ def _filtered(wrong: tuple[Told, ...]) -> tuple[Told, ...]:
     return tuple(one for one in wrong if kind in (ALL, one.kind))
 
 
-def _gallery(at: Tested, shown: tuple[Told, ...], key: str) -> None:
+def _gallery(at: Tested, shown: tuple[Told, ...], key: str, notes: Mapping[str, str] | None = None) -> None:
     """Tiles in pages. Without the cohort there are no pictures, but the list is still worth reading."""
     if at.cohort is None:
         st.caption("The cohort of this run was deleted, so its images cannot be shown.")
@@ -150,7 +158,7 @@ def _gallery(at: Tested, shown: tuple[Told, ...], key: str) -> None:
         for column, one in zip(st.columns(ACROSS), shown[start : start + ACROSS], strict=False):
             with column:
                 pictures.tile(at.cohort, here[one.case])
-                st.caption(_about(one))
+                st.caption("  \n".join([_about(one), *([notes[one.case]] if notes and one.case in notes else [])]))
                 if st.button(
                     "Look closer", key=f"{key}-{one.case}", type="tertiary", icon=":material/zoom_in:",
                     help=md(here[one.case].name),
@@ -166,9 +174,10 @@ def _about(one: Told) -> str:
     return f"{called}  \n{_score(one)}  \npatient {md(one.patient or 'unknown')}"
 
 
-def _score(one: Told) -> str:
+def _score(one: Told, whole: bool = False) -> str:
+    """`whole`: with the threshold, which the panel says once for all."""
     if one.line is not None:
-        return f"score {one.score:.2f}, called from {one.line:.2f}"
+        return f"score {one.score:.2f}" + (f", called from {one.line:.2f} on" if whole else "")
     other = "next" if one.right else md(one.reference)
     return f"score {one.score:.2f}, {other} {one.score - one.sure:.2f}"
 
@@ -193,7 +202,7 @@ def _list(shown: Sequence[Told]) -> None:
 @st.dialog("One case", width="large", icon=":material/zoom_in:")
 @show.guarded
 def _closer(at: Tested, shown: tuple[Told, ...]) -> None:
-    """The picture first; the map comes when it is there. Arrows go through the gallery."""
+    """What is known at once first, then the map when it is there. Arrows go through the gallery."""
     assert at.cohort is not None
     cases = {case.id: case for case in at.cohort.cases}
     ids = [one.case for one in shown]
@@ -201,10 +210,13 @@ def _closer(at: Tested, shown: tuple[Told, ...]) -> None:
     n = ids.index(wanted) if wanted in ids else 0
     one, case = shown[n], cases[ids[n]]
     _head(one, case, at.cohort, n, ids)
-    label = _looked_for(at, one)
-    home = str(shelf.workspace().home)
-    heat.looked(pictures.original(at.cohort, case), case.name, lambda: explain(home, at.run, one.case, label))
-    _alike(at.cohort, cases, at.run, one)
+    left, right = st.columns([5, 1], gap="medium")
+    with right:
+        _alike(at.cohort, cases, at.run, one)
+    with left:
+        label = _looked_for(at, one)
+        home = str(shelf.workspace().home)
+        heat.looked(pictures.original(at.cohort, case), case.name, lambda: explain(home, at.run, one.case, label))
     if st.button("Open on the page Use", icon=":material/center_focus_strong:", type="tertiary", key="closer-use"):
         st.session_state["use-case"] = one.case
         selection.go("use")
@@ -225,7 +237,12 @@ def _head(one: Told, case: Case, cohort: Cohort, n: int, ids: list[str]) -> None
                 on_click=st.session_state.__setitem__,
                 args=("closer-at", ids[min(max(to, 0), len(ids) - 1)]),
             )
-    said = (_score(one), f"patient {md(one.patient or 'unknown')}", pictures.name(case), pictures.facts(cohort, case))
+    said = (
+        _score(one, whole=True),
+        f"patient {md(one.patient or 'unknown')}",
+        pictures.name(case),
+        pictures.facts(cohort, case),
+    )
     st.caption(" · ".join(part for part in said if part))
 
 
@@ -244,13 +261,15 @@ def _looked_for(at: Tested, one: Told) -> str:
 
 def _alike(cohort: Cohort, cases: dict[str, Case], run: str, one: Told) -> None:
     """What it learned from that looks most like this: a wrong label there is often the reason here."""
-    st.markdown("**Most alike among the training cases**")
+    st.markdown(
+        "**Most alike in training**",
+        help="The three training cases that look most like it to the network. Distance 0 is the same, 1 has nothing in "
+        "common.",
+    )
     near = [(cases[id], distance) for id, distance in shelf.nearest(run, one.case) if id in cases]
     if not near:
         st.caption("This run kept nothing to find them by. A run trained now does.")
         return
-    for column, (case, distance) in zip(st.columns(ACROSS), near, strict=False):
-        with column:
-            pictures.tile(cohort, case)
-            st.caption(f"**{md(pictures.labels(cohort, case))}**  \ndistance {distance:.2f}")
-    st.caption("To the network: 0 is the same, 1 has nothing in common.")
+    for case, distance in near:
+        pictures.tile(cohort, case)
+        st.caption(f"**{md(pictures.labels(cohort, case))}**, distance {distance:.2f}")

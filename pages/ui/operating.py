@@ -39,10 +39,10 @@ def pick(key: str, now: OperatingRule = OperatingRule()) -> OperatingRule:  # no
         help=HELP,
     )
     if kind in ("sensitivity", "specificity"):
-        at = round(100 * now.value) if now.kind == kind else USUAL[kind]
-        st.slider(f"Wanted {kind} (%)", 50, 99, int(at), key=f"operating-{kind}-{key}")
+        at = 100 * (now.value or 0) if now.kind == kind else USUAL[kind]
+        st.slider(f"Wanted {kind} (%)", 50, 99, round(at), key=f"operating-{kind}-{key}")
     elif kind == "cost":
-        at = now.value if now.kind == kind else USUAL[kind]
+        at = now.value or 1 if now.kind == kind else USUAL[kind]
         st.number_input("False alarms that one miss outweighs", 0.1, 1000.0, float(at), key=f"operating-cost-{key}")
     return rule(key)
 
@@ -64,12 +64,11 @@ def chosen(cohort: Cohort) -> dict[str, Any]:
 
 def says(rule: OperatingRule) -> str:
     """The rule in a few words."""
-    return {
-        "youden": "no preference",
-        "sensitivity": f"sensitivity {100 * rule.value:.0f} %",
-        "specificity": f"specificity {100 * rule.value:.0f} %",
-        "cost": f"one miss = {rule.value:g} false alarms",
-    }[rule.kind]
+    if rule.kind == "youden":
+        return "no preference"
+    if rule.kind == "cost":
+        return f"one miss = {rule.value:g} false alarms"
+    return f"{rule.kind} {100 * (rule.value or 0):.0f} %"
 
 
 def _asked(cohort: Cohort) -> bool:

@@ -1,5 +1,5 @@
-"""A side's values and intervals are those of the test page; a difference of two is as wide as draws of patients say where
-no patient lies on both sides, and rather wider where some do."""
+"""A side's values and intervals are those of the test page; a difference of two is as wide as draws of patients say
+where no patient lies on both sides, and rather wider where some do."""
 
 import numpy as np
 import pytest

@@ -492,7 +492,9 @@ def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
 
     folder = store.folder(ws, options.run)
     if not (options.case or options.methods or options.again) and attention.exists(folder):
-        return {"run": options.run, **to_dict(attention.load(folder))}
+        found = attention.load(folder)
+        if found.sample:
+            return {"run": options.run, **to_dict(found)}
     share_the_cores()
     from medtl import explaining
     from medtl.training.device import prepare_process
@@ -506,8 +508,8 @@ def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
     if options.case:
         how = (options.label, options.method, options.layer, _path(options.out))
         return {"run": options.run, **explaining.explain_one(ws, options.run, options.case, *how)}
-    found = explaining.explain_run(ws, options.run, method=options.method, read=True)
-    return {"run": options.run, **(to_dict(found) if found else {})}
+    made = explaining.explain_run(ws, options.run, method=options.method, read=True)
+    return {"run": options.run, **(to_dict(made) if made else {})}
 
 
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:

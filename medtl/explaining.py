@@ -259,8 +259,22 @@ def _affordable(work: _Work, seconds: float | None, sample: int) -> tuple[tuple[
         return (), 0
     can = min(sample, len(rows), int(left / a_case))
     if can < min(FEWEST, sample, len(rows)):
-        return (rows, 0) if exact else ((), 0)
+        return _unchecked(work, rows, a_case * min(SAMPLE, len(rows))) if exact else ((), 0)
+    if sample == 0 and exact:
+        return _unchecked(work, rows, a_case * min(SAMPLE, len(rows)))
     return rows, can
+
+
+def _unchecked(
+    work: _Work, rows: tuple[results.PredictionRow, ...], takes: float
+) -> tuple[tuple[results.PredictionRow, ...], int]:
+    from medtl.training.cost import in_words
+
+    work.notes.append(
+        f"No badges yet: to measure them takes {in_words(takes)}. Ask for them on the Trust page, or run: "
+        "python -m medtl explain RUN"
+    )
+    return rows, 0
 
 
 def _drawn(work: _Work, rows: Sequence[results.PredictionRow], count: int) -> tuple[results.PredictionRow, ...]:

@@ -506,8 +506,10 @@ def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
             "run": options.run, "layers": list(explainer.layers), "ways": [to_dict(way) for way in explainer.ways()],
         }  # fmt: skip
     if options.case:
+        from medtl import showing
+
         how = (options.label, options.method, options.layer, _path(options.out))
-        return {"run": options.run, **explaining.explain_one(ws, options.run, options.case, *how)}
+        return {"run": options.run, **showing.explain_one(ws, options.run, options.case, *how)}
     made = explaining.explain_run(ws, options.run, method=options.method, read=True)
     return {"run": options.run, **(to_dict(made) if made else {})}
 

@@ -44,6 +44,9 @@ MAY_IMPORT = {
         "medtl.cohorts", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
         "medtl.training",
     },
+    "medtl.showing": {
+        "medtl.cohorts", "medtl.explaining", "medtl.explanation", "medtl.runs", "medtl.modalities", "medtl.training",
+    },
     "medtl.comparing": {"medtl.automatic", "medtl.evaluation", "medtl.runs", "medtl.sources", "medtl.strategies"},
     "medtl.prediction": {
         "medtl.cohorts", "medtl.evaluation", "medtl.explanation", "medtl.modalities", "medtl.runs", "medtl.sources",
@@ -59,7 +62,7 @@ MAY_IMPORT = {
     "medtl.doctor": {"medtl.start", "medtl.cohorts", "medtl.sources", "medtl.training"},
     "medtl.consulting": set(),
     "medtl.augmenting": {"medtl.cohorts", "medtl.training"},
-    "medtl.consultant": {"medtl.augmenting", "medtl.explaining", "medtl.prediction", "medtl.sources", "medtl.training"},
+    "medtl.consultant": {"medtl.augmenting", "medtl.showing", "medtl.prediction", "medtl.sources", "medtl.training"},
     "medtl.further": {
         "medtl.runs", "medtl.sources", "medtl.training", "medtl.transferability",
     },
@@ -74,14 +77,14 @@ MAY_IMPORT = {
     "medtl.commands": {
         "medtl.automatic", "medtl.calibrating", "medtl.checkup", "medtl.cohorts", "medtl.comparing", "medtl.demo",
         "medtl.doctor", "medtl.explaining", "medtl.housekeeping", "medtl.prediction", "medtl.published", "medtl.rank",
-        "medtl.reporting", "medtl.runs", "medtl.sources", "medtl.start", "medtl.strategies", "medtl.training",
+        "medtl.reporting", "medtl.runs", "medtl.showing", "medtl.sources", "medtl.start", "medtl.strategies", "medtl.training",
     },
     "medtl.__main__": {"medtl.cli"},
     "pages": {
         "medtl.automatic", "medtl.calibrating", "medtl.checkup", "medtl.cohorts", "medtl.comparing",
-        "medtl.consulting", "medtl.evaluation", "medtl.explanation",
+        "medtl.consulting", "medtl.evaluation", "medtl.explaining", "medtl.explanation",
         "medtl.housekeeping", "medtl.published", "medtl.rank", "medtl.runs", "medtl.sources", "medtl.start",
-        "medtl.strategies", "medtl.training", "medtl.transferability",
+        "medtl.showing", "medtl.strategies", "medtl.training", "medtl.transferability",
     },
     "app": {"pages"},
 }  # fmt: skip
@@ -113,6 +116,7 @@ LIGHT = (
     "medtl.training.hindsight",
     "medtl.training.machine",
     "medtl.explaining",
+    "medtl.showing",
     "medtl.explanation.attention",
     "medtl.explanation.badges",
     "medtl.explanation.examples",

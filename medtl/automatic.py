@@ -21,7 +21,7 @@ from medtl.sources import resized
 from medtl.training import cost
 from medtl.training.head import log_loss, softmax, tempered_loss
 from medtl.training.judgement import tempered
-from medtl.vocabulary import Cohort, Recipe, Source
+from medtl.vocabulary import Cohort, OperatingRule, Recipe, Source
 from medtl.workspace import Workspace
 
 PROBE = "linear-probe"
@@ -74,6 +74,7 @@ def begin(
     aids: Mapping[str, Mapping[str, Any]] | None = None,
     labels: Mapping[str, Any] | None = None,
     size: int = 0,
+    operating: OperatingRule | None = None,
     title: str | None = None,
     launch: bool = True,
 ) -> str:
@@ -85,7 +86,8 @@ def begin(
     A from-scratch control is queued once for the group, last: when asked for, or when the budget has room for it.
     Raises MedtlError with what is missing, and then leaves no run behind.
     `aids` are what a strategy asks for besides (unlabelled, teacher), `labels` how labels are taken by all of them
-    (uncertain, weigh_tasks), `size` the pixels a side the source is shown instead of its own.
+    (uncertain, weigh_tasks), `size` the pixels a side the source is shown instead of its own, `operating` how each
+    of them chooses its threshold.
     """
     cohort = cohorts.load(ws, cohort_id)
     why = start.why_not(cohort)
@@ -111,7 +113,8 @@ def begin(
             run = start.start(
                 ws, cohort_id, source_id, id, settings=chosen.get(id), seed=seed, device=device, title=title,
                 budget=budget / slow if id != PROBE else budget, size=size, launch=False,
-                together=start.Together(group, automatic, order), **(aids or {}).get(id, {}), **(labels or {}),
+                operating=operating, together=start.Together(group, automatic, order), **(aids or {}).get(id, {}),
+                **(labels or {}),
             )  # fmt: skip
             made.append(run)
             group = group or run

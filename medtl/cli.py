@@ -123,8 +123,56 @@ def _show_run(run: Answer) -> None:
     for name in ("cross_validated", "learning_curve"):
         if run.get(name):
             print(f"  {run[name]['says']}")
+    if run.get("robustness"):
+        print(f"  {run['robustness']['says']}")
+    for other in run.get("externals") or ():
+        print(f"  Tested on '{other['title']}' ({other['cases']} images): evaluate {run['run']} {other['cohort']}")
     if run.get("message"):
         print(f"  {run['message']} {run.get('advice', '')}")
+
+
+def _show_robustness(answer: Answer) -> None:
+    print(answer["says"])
+    found = answer["robustness"]
+    if not found:
+        return
+    plain = found["auroc"]
+    patients = f" of {found['patients']} patients" if found["patients"] is not None else ""
+    print(
+        f"  {'unchanged':<28} AUROC {plain['value']:.3f} ({plain['low']:.3f} to {plain['high']:.3f}; "
+        f"{found['cases']} test images{patients}; {plain['how']})"
+    )
+    for row in found["rows"]:
+        fall, changed = row["fall"], row["changed"]
+        print(
+            f"  {row['name']:<28} AUROC {row['auroc']['value']:.3f}, fall {fall['value']:+.3f} ({fall['low']:+.3f} to "
+            f"{fall['high']:+.3f}), {changed['value']:.0%} of calls change  {row['does']}"
+        )
+    for note in found["notes"]:
+        print(f"  {note}")
+
+
+def _show_external(answer: Answer) -> None:
+    found = answer["external"]
+    if not found:
+        print(answer["says"])
+        return
+    patients = f" of {found['patients']} patients" if found["patients"] is not None else ""
+    counts = ", ".join(f"{n} {name}" for name, n in found["counts"].items())
+    print(f"External test on '{found['title']}': {found['cases']} images{patients} ({counts}); everything was frozen.")
+    for why, ids in found["excluded"].items():
+        print(f"  left out: {len(ids)}, {why}")
+    home = {e["name"]: e for e in answer["internal_estimates"]}
+    for e in answer["estimates"]:
+        at_home = f"  internal test {home[e['name']]['value']:.3f}" if e["name"] in home else ""
+        interval = f"({e['low']:.3f} to {e['high']:.3f}; n = {e['n']}; {e['how']})"
+        print(f"  {e['name']:<24} {e['value']:.3f}  {interval}{at_home}")
+    print(
+        f"  unlike the training images: {found['external']['refused']:.0%} here, {found['internal']['refused']:.0%} in "
+        "the internal test"
+    )
+    for note in found["notes"]:
+        print(f"  {note}")
 
 
 def _show_explained(answer: Answer) -> None:
@@ -329,6 +377,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--size", type=int, default=0, metavar="PX", help="pixels a side the source is shown; 0: its own"
     )
+    train.add_argument(
+        "--operating", default="youden", metavar="RULE",
+        help="how the threshold is chosen on the tune part: youden, sensitivity=90%%, specificity=90%%, cost=10",
+    )  # fmt: skip
     train.add_argument("--teacher", default="", metavar="RUN", help="a finished run of this cohort to learn from")
     train.add_argument("--title")
     train.add_argument("--cross-validate", action="store_true", help="afterwards train the plan in every fold, too")
@@ -341,6 +393,29 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("run")
     again.add_argument("--repeats", type=int, default=1, help="how often all folds are cut anew and trained (1 to 20)")
     again.add_argument("--detach", action="store_true", help="return at once")
+    robust = command(
+        words, "robustness", commands.robustness,
+        "how far a finished run falls when test images are darker, blurred, turned or compressed", _show_robustness,
+    )  # fmt: skip
+    robust.add_argument("run")
+    robust.add_argument("--most", type=int, default=300, help="at most so many test cases are tried, drawn by patient")
+    robust.add_argument("--again", action="store_true", help="also when it has been worked out")
+    robust.add_argument("--detach", action="store_true", help="return at once")
+    evaluate = command(
+        words, "evaluate", commands.evaluate, "a finished run on another cohort, with everything frozen", _show_external
+    )
+    evaluate.add_argument("run")
+    evaluate.add_argument("other", nargs="?", metavar="COHORT", help="images of another site or time")
+    evaluate.add_argument("--cohort", help="the same, by name")
+    evaluate.add_argument(
+        "--map", action="append", metavar="CLASS=CLASS",
+        help="the cohort's name of a class and the run's; nothing behind the sign leaves its cases out",
+    )  # fmt: skip
+    evaluate.add_argument(
+        "--other-patients", action="store_true", help="codes of patients that agree with training are other people"
+    )
+    evaluate.add_argument("--again", action="store_true", help="also when it has been tested on it in the same way")
+    evaluate.add_argument("--detach", action="store_true", help="return at once")
     compare = command(words, "compare", commands.compare, "two to six finished runs of one cohort", _show_compared)
     compare.add_argument("run", nargs="+", metavar="RUN")
     command(words, "runs", commands.runs, "all runs", _show_all_runs)
@@ -356,6 +431,18 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--explain", help="gradcam (for the predicted class), or the name of a class")
     predict.add_argument("--method", default="gradcam", help="how the map is made: see `explain --methods`")
     predict.add_argument("--out", help="folder for the heat maps")
+    predict.add_argument("--dicom", metavar="FOLDER", help="also write DICOM objects that refer to each image")
+    predict.add_argument(
+        "--identity", choices=("keep", "remove"), default="remove",
+        help="in them: keep whose image it is (for the PACS it came from), or codes instead (default)",
+    )  # fmt: skip
+    predict.add_argument("--region", choices=("binary", "fractional"), default="binary", help="how it is stored")
+    predict.add_argument("--cut", type=float, default=0.5, help="share of the map's peak from which a region begins")
+    serve = command(words, "serve", commands.serve, "answer other programs on this computer by HTTP, for one run")
+    serve.add_argument("run")
+    serve.add_argument("--port", type=int, default=8600)
+    serve.add_argument("--host", default="127.0.0.1", help="an address others can reach needs a --token")
+    serve.add_argument("--token", default="", help="else MEDTL_TOKEN, else one that is made and kept in the workspace")
     looked = command(
         words, "explain", commands.explain, "where a run looked in its test cases, and what its maps are worth",
         _show_explained,
@@ -368,8 +455,43 @@ def _parser() -> argparse.ArgumentParser:
     looked.add_argument("--methods", action="store_true", help="the methods and layers there are for this run")
     looked.add_argument("--again", action="store_true", help="make and check the maps of all test cases anew")
     looked.add_argument("--out", help="with --case: folder for the maps as pictures")
+    _pacs(words, command)
     _papers(words, command)
     return parser
+
+
+def _pacs(words: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    """The clinic's image archive: nothing is sent or fetched before one is named."""
+    pacs = words.add_parser("pacs", help="name a PACS; ask it, fetch studies from it, send what MedTL made")
+    actions = pacs.add_subparsers(required=True, metavar="ACTION")
+    name = command(actions, "set", commands.pacs_set, "name the one PACS this workspace may speak to")
+    name.add_argument("--host", default="", help="its address, for DICOM")
+    name.add_argument("--port", type=int, default=104)
+    name.add_argument("--called", default="", metavar="AE", help="its AE title")
+    name.add_argument("--calling", default="MEDTL", metavar="AE", help="ours, as the PACS knows it")
+    name.add_argument("--tls", action="store_true", help="encrypted")
+    name.add_argument("--authority", default="", metavar="FILE.pem", help="certificates that vouch for it")
+    name.add_argument("--receive-port", type=int, default=11112, help="where it sends to after `fetch --move`")
+    name.add_argument("--web", default="", metavar="URL", help="its DICOMweb address")
+    name.add_argument("--user", default="", help="for DICOMweb")
+    name.add_argument("--password-file", default="", metavar="FILE", help="of one line, for DICOMweb")
+    command(actions, "show", commands.pacs_show, "which one is named")
+    command(actions, "forget", commands.pacs_forget, "name none any more")
+    echo = command(actions, "echo", commands.pacs_echo, "whether it answers")
+    find = command(actions, "find", commands.pacs_find, "studies of a time, modality, description or patient")
+    find.add_argument("--date", default="", metavar="DAY[-DAY]", help="20260131, 20260101-20260131, 20260101-")
+    find.add_argument("--modality", default="", help="such as US")
+    find.add_argument("--description", default="", help="words of it; * stands for anything")
+    find.add_argument("--patient", default="", help="a whole patient id")
+    fetch = command(actions, "fetch", commands.pacs_fetch, "the images of studies into a folder, for `cohort add`")
+    fetch.add_argument("study", nargs="+", help="the uid of a study, as `find` prints it")
+    fetch.add_argument("--out", required=True, metavar="FOLDER")
+    fetch.add_argument("--label", default="", help="their class: a folder of that name in it")
+    fetch.add_argument("--move", action="store_true", help="have the PACS send them (it must know this computer)")
+    send = command(actions, "send", commands.pacs_send, "send files that `predict --dicom` wrote")
+    send.add_argument("file", nargs="+")
+    for action in (echo, find, fetch, send):
+        action.add_argument("--web", action="store_true", dest="over_web", help="over DICOMweb")
 
 
 def _papers(words: Any, command: Callable[..., argparse.ArgumentParser]) -> None:

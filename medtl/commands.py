@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medtl.errors import BadInput
+from medtl.errors import BadInput, MedtlError, NotFound
+from medtl.vocabulary import OperatingRule
 from medtl.workspace import Workspace, write_whole
 
 if TYPE_CHECKING:
@@ -352,7 +353,7 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             ws, options.cohort, options.source, [id for id in named if id != "auto"],
             settings={id: _known(id, settings) for id in named}, automatic="auto" in named, seed=options.seed,
             device=options.device, control=options.control, title=options.title,
-            budget=_seconds(options.budget), size=options.size, labels=labels,
+            budget=_seconds(options.budget), size=options.size, labels=labels, operating=_rule(options.operating),
             aids={id: _aids(id, options, several=True) for id in named},
         )  # fmt: skip
         ids = [member.run for member in automatic.members(ws, group)]
@@ -362,7 +363,8 @@ def train(ws: Workspace, options: argparse.Namespace) -> Answer:
             start.start(
                 ws, options.cohort, options.source, named[0], settings=settings, seed=options.seed,
                 device=options.device, control=options.control, title=options.title,
-                budget=_seconds(options.budget), size=options.size, **_aids(named[0], options, several=False), **labels,
+                budget=_seconds(options.budget), size=options.size, operating=_rule(options.operating),
+                **_aids(named[0], options, several=False), **labels,
             )
         ]  # fmt: skip
     if options.cross_validate:
@@ -390,6 +392,83 @@ def cross_validate(ws: Workspace, options: argparse.Namespace) -> Answer:
     if not options.detach:
         _follow(ws, options.run)
     return results.describe(ws, options.run)
+
+
+def robustness(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import robustness
+    from medtl.runs import afterwards, store
+    from medtl.training.cost import in_words
+    from medtl.vocabulary import to_dict
+
+    if robustness.ask(ws, options.run, options.again, most=options.most):
+        takes = robustness.takes(ws, options.run, options.most)
+        _say(f"Changing the test images and scoring them again takes {in_words(takes)}.")
+        if options.detach:
+            return {"run": options.run, "robustness": None, "says": "It is being worked out."}
+        _follow(ws, options.run)
+    found = afterwards.robustness(store.folder(ws, options.run))
+    if found is None:
+        raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
+    return {"run": options.run, "robustness": to_dict(found), "says": found.says}
+
+
+def evaluate(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import external
+    from medtl.runs import afterwards, results, store
+    from medtl.training.cost import in_words
+    from medtl.vocabulary import to_dict
+
+    mapping = dict(_pair(pair, "CLASS=CLASS", '--map "malig=malignant"') for pair in options.map or ())
+    cohort = options.other or options.cohort
+    if not cohort:
+        raise BadInput("No cohort was named to test the run on.", "Name it: evaluate RUN --cohort COHORT.")
+    folder = store.folder(ws, options.run)
+    try:
+        asked = external.check(ws, options.run, cohort, mapping, options.other_patients)
+    except NotFound:  # the cohort was deleted since: what was found on it can still be read
+        if options.again or not any(one.cohort == cohort for one in afterwards.externals(folder)):
+            raise
+        asked = None
+    if asked and external.ask(ws, options.run, cohort, mapping, options.other_patients, options.again):
+        takes = external.takes(ws, options.run, cohort, asked.cases)
+        _say(f"Scoring {asked.cases:,} images takes {in_words(takes)}.")
+        if options.detach:
+            return {"run": options.run, "external": None, "says": "It is being worked out."}
+        _follow(ws, options.run)
+    found = next((one for one in afterwards.externals(folder) if one.cohort == cohort), None)
+    if found is None:
+        raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
+    run = results.describe(ws, options.run)
+    return {
+        **{name: run[name] for name in ("run", "status", "source", "strategy", "device", "seed", "threshold")},
+        "seconds": {"total": found.seconds},
+        "estimates": [to_dict(one) for one in external.numbers(found)],
+        "internal_estimates": run["estimates"],
+        "external": to_dict(found)
+        | {
+            "missing": list(found.missing),
+            "folder": str(found.folder),
+            "predictions": str(found.folder / results.PREDICTIONS),
+        },
+    }
+
+
+def _why_not(ws: Workspace, run_id: str) -> str:
+    """What the worker said last."""
+    from medtl.runs import status, store
+
+    notes = status.progress(store.folder(ws, run_id)).notes
+    return notes[-1] if notes else "It could not be worked out."
+
+
+def _rule(text: str) -> OperatingRule:
+    """ "sensitivity=90%" -> the rule for the threshold."""
+    kind, _, value = text.partition("=")
+    try:
+        number = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1) if value else None
+    except ValueError:
+        number = math.nan
+    return OperatingRule(kind, number)  # type: ignore[arg-type]  # looked at where it is made
 
 
 def _takes(seconds: float, repeats: int) -> str:
@@ -480,8 +559,48 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     out = _path(options.out)
     if wanted and out is None:
         out = Path.cwd()
-    answers = [prediction.as_dict(answer, out) for answer in trained.predict(paths, wanted, options.method)]
-    return {"run": options.run, "predictions": answers}
+    found = trained.predict(paths, wanted or ("predicted" if options.dicom else None), options.method)
+    answers = [prediction.as_dict(answer, out if wanted else None) for answer in found]
+    return {"run": options.run, "predictions": answers, **_dicom(ws, options, paths, found, answers)}
+
+
+def _dicom(
+    ws: Workspace, options: argparse.Namespace, paths: Sequence[Path], found: Sequence[Any], answers: Sequence[Answer]
+) -> Answer:
+    """What `predict --dicom` writes: objects about each image that could be read."""
+    if not options.dicom:
+        return {}
+    from medtl import dicom_out
+    from medtl.vocabulary import to_dict
+
+    asked = [
+        (path, {**said, "explanation": to_dict(one.explanation) if one.explanation else None})
+        for path, one, said in zip(paths, found, answers, strict=True)
+        if one.scores
+    ]
+    made = dicom_out.make(
+        ws, options.run, asked, Path(options.dicom), identity=options.identity, region=options.region,
+        cut=options.cut,
+    )  # fmt: skip
+    return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
+
+
+def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import serve
+
+    given = options.token or os.environ.get(serve.VARIABLE, "")
+    serve.check_open(options.host, given)
+    serve.describe(ws, options.run)  # an unknown or unfinished run is said before anything is opened
+    where = f"http://{options.host}:{options.port}"
+    if given:
+        told = "with the token you chose"
+    elif (ws.home / serve.TOKEN_FILE).exists():
+        told = f"with the token in {ws.home / serve.TOKEN_FILE}"
+    else:
+        told = f"with this token, shown once (it stays in {ws.home / serve.TOKEN_FILE}):\n  {serve.own_token(ws)}\n"
+    _say(f"{where} answers for run {options.run}, {told}. How to ask: {where}/docs. Ctrl+C ends it.")
+    serve.serve(ws, options.run, options.host, options.port, given)
+    return {"run": options.run, "served": where}
 
 
 def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -512,6 +631,72 @@ def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
         return {"run": options.run, **showing.explain_one(ws, options.run, options.case, *how)}
     made = explaining.explain_run(ws, options.run, method=options.method, read=True)
     return {"run": options.run, **(to_dict(made) if made else {})}
+
+
+def pacs_set(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    password = ""
+    if options.password_file:
+        try:
+            password = Path(options.password_file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput("The file with the password cannot be read.", "Give a text file of one line.") from error
+    names = ("host", "port", "called", "calling", "tls", "authority", "receive_port", "web", "user")
+    pacs.save(ws, pacs.Settings(**{name: getattr(options, name) for name in names}, password=password))
+    return pacs.told(ws)
+
+
+def pacs_show(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return pacs.told(ws)
+
+
+def pacs_forget(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return {"forgotten": pacs.forget(ws)}
+
+
+def pacs_echo(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return pacs.echo(ws, _way(options))
+
+
+def pacs_find(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+    from medtl.vocabulary import to_dict
+
+    since, _, until = options.date.partition("-")
+    query = pacs.Query(
+        since, until if "-" in options.date else since, options.modality, options.description, options.patient
+    )
+    return {"studies": [to_dict(study) for study in pacs.find(ws, query, _way(options))]}
+
+
+def pacs_fetch(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    done = pacs.fetch(ws, options.study, Path(options.out), options.label, way=_way(options), move=options.move)
+    _say(
+        f"These files still name patients. Bring them in with `cohort add {options.out}`, which makes them anonymous, "
+        "and then delete the folder."
+    )
+    return done
+
+
+def pacs_send(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    _say(pacs.told(ws)["says"])
+    done = pacs.send(ws, [Path(file) for file in options.file], _way(options))
+    return {**done, "exit": 2 if done["failed"] else 0}
+
+
+def _way(options: argparse.Namespace) -> Any:
+    return "web" if options.over_web else None
 
 
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:

@@ -7,6 +7,7 @@ wrong here takes nothing away from the result.
 
 import io
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,8 +29,11 @@ from medtl.sources import library as sources
 from medtl.vocabulary import Cohort, Estimate, MapCheck
 from medtl.workspace import Workspace, write_whole
 
+log = logging.getLogger("medtl.worker")
+
 if TYPE_CHECKING:
     from medtl.explanation.explainer import Explainer
+    from medtl.training.device import Device
 
 SAMPLE = 30  # test cases whose maps are checked, drawn by class that was called
 FEWEST = 10  # fewer than this are not worth a badge
@@ -131,6 +135,12 @@ def explain_run(
     return found
 
 
+def carry_out(workspace: Workspace, folder: Path, device: "Device", listener: Listener) -> bool:
+    """As a worker was asked to, however long it takes; False where it was stopped. Maps are made on the CPU: they are
+    few, and every number is then the same everywhere."""
+    return explain_run(workspace, folder.name, listener, read=True) is not None
+
+
 def beside_result(workspace: Workspace, folder: Path, listener: Listener, grouped: bool = False) -> None:
     """What the worker does after a result, without being asked: all where it takes seconds, for one of a group of runs
     the maps only, as others wait; else it says how to ask."""
@@ -141,6 +151,10 @@ def beside_result(workspace: Workspace, folder: Path, listener: Listener, groupe
         found = explain_run(workspace, folder.name, quiet, QUICK, 0 if grouped else SAMPLE)
     except MedtlError as error:  # a network without a picture-like layer, a test part of nothing
         listener.note(f"Where the network looked was not checked. {error}")
+        return
+    except Exception:  # the result is there and sound; what is missing beside it is in the log
+        log.exception("where the network looked could not be checked")
+        listener.note("Where the network looked could not be checked; the details are in log.txt.")
         return
     if found is None and not listener.should_stop():
         listener.note(

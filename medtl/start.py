@@ -13,15 +13,15 @@ from medtl.cohorts import library as cohorts
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import BadInput, MedtlError, NotReady
 from medtl.modalities.image import keys
-from medtl.runs import attention, results, store
 from medtl.runs import launch as launching
+from medtl.runs import results, store, wishes
 from medtl.sources import library as sources
 from medtl.sources import resized
 from medtl.strategies import uncertain as uncertain_labels
 from medtl.strategies.strategy import Strategy
 from medtl.training import cost
 from medtl.training.features import FeatureCache
-from medtl.vocabulary import Cohort, Recipe, Source
+from medtl.vocabulary import Cohort, OperatingRule, Recipe, Source
 from medtl.workspace import Workspace
 
 Control = Literal["thumbnails", "from-scratch"]
@@ -60,6 +60,7 @@ def start(
     title: str | None = None,
     budget: float = 0.0,
     size: int = 0,
+    operating: OperatingRule | None = None,
     together: Together | None = None,
     launch: bool = True,
 ) -> str:
@@ -71,14 +72,16 @@ def start(
     replaces the cheap control. Settings not named follow the cohort. `unlabelled` is the cohort whose images are used
     without their labels, `teacher` the finished run to learn from, for strategies that ask for them. Of several
     findings, `uncertain` names what uncertain labels of each teach (a `Policy`; the usual one where none is named),
-    `weigh_tasks` lets their weights be learned along. Raises MedtlError with the sentence of what is missing.
+    `weigh_tasks` lets their weights be learned along. `operating` is how the threshold will be chosen on the tune part
+    (Youden where nothing is said). Raises MedtlError with the sentence of what is missing.
     """
     if strategy_id == "auto":
         from medtl import automatic  # which starts its runs one by one through this function
 
         return automatic.begin(
             workspace, cohort_id, source_id, automatic=True, seed=seed, device=device, budget=budget, control=control,
-            title=title, launch=launch, size=size, labels={"uncertain": uncertain, "weigh_tasks": weigh_tasks},
+            title=title, launch=launch, size=size, operating=operating,
+            labels={"uncertain": uncertain, "weigh_tasks": weigh_tasks},
         )  # fmt: skip
     cohort = cohorts.load(workspace, cohort_id)
     why = why_not(cohort)
@@ -123,6 +126,7 @@ def start(
         automatic=together.automatic if together else False,
         budget=budget,
         size=size,
+        operating=operating or OperatingRule(),
         advised=advised | ({"expected": ",".join(together.expected)} if together else {}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
@@ -169,6 +173,7 @@ def start_control(workspace: Workspace, run_id: str, launch: bool = True) -> str
         size=recipe.size,
         uncertain=recipe.uncertain,
         weigh_tasks=recipe.weigh_tasks,
+        operating=recipe.operating,
         control_for=run_id,
         budget=recipe.budget,
         title=f"{cohort.title}: from scratch (control)",
@@ -212,7 +217,7 @@ def _advice(workspace: Workspace, cohort: Cohort, known: Iterable[Source]) -> st
 def resume(workspace: Workspace, run_id: str) -> None:
     """Carry on a run that was interrupted, stopped or failed, from its last checkpoint."""
     folder = store.folder(workspace, run_id)
-    if (folder / store.RESULT).is_dir() and not store.cross_validation_wished(folder):
+    if (folder / store.RESULT).is_dir() and not (store.cross_validation_wished(folder) or wishes.waiting(folder)):
         raise NotReady("This run has a result already.", "Start a new run to train again.")
     store.requeue(folder)
     launching.launch(folder)
@@ -234,10 +239,7 @@ def cross_validate(workspace: Workspace, run_id: str, repeats: int, launch: bool
 def explain(workspace: Workspace, run_id: str, launch: bool = True) -> None:
     """Make and check the maps of a finished run's test cases, however long it takes, in a process of its own."""
     folder = store.folder(workspace, run_id)
-    if not (folder / store.RESULT).is_dir():
-        raise NotReady("This run has no result yet.", "Wait until it has finished.")
-    store.requeue(folder)
-    attention.wish(folder)
+    wishes.leave(folder, wishes.EXPLANATION, {})
     if launch:
         launching.launch(folder)
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from math import isfinite
+from typing import Any, Literal, get_args
+
+from medtl.errors import BadInput
 
 PARTS = ("train", "tune", "test")
 Severity = Literal["block", "warn", "note"]
@@ -491,6 +494,40 @@ Plan = tuple[Step, ...]
 # ---- runs and results -----------------------------------------------------------------------------------------------
 
 
+OperatingKind = Literal["youden", "sensitivity", "specificity", "cost"]
+
+
+@dataclass(frozen=True)
+class OperatingRule:
+    """How a threshold is chosen on the tune part: the largest sensitivity + specificity (Youden); the highest threshold
+    of a wanted sensitivity, the lowest of a wanted specificity (`value`: the share, 0 to 1); or where one miss weighs
+    as much as `value` false alarms. Raises BadInput for what cannot be wished."""
+
+    kind: OperatingKind = "youden"
+    value: float | None = None
+
+    def __post_init__(self) -> None:
+        kinds, value = get_args(OperatingKind), self.value
+        if self.kind not in kinds:
+            raise BadInput(
+                f"There is no way of choosing a threshold called '{self.kind}'.", f"Take one of {', '.join(kinds)}."
+            )
+        if self.kind in ("sensitivity", "specificity") and not (value is not None and 0 < value <= 1):
+            raise BadInput(f"The wanted {self.kind} is {value}.", "Give a share between 0 and 1, such as 0.9.")
+        if self.kind == "cost" and not (value is not None and isfinite(value) and value > 0):
+            raise BadInput(
+                f"One miss was to weigh as much as {value} false alarms.", "Give a number above 0, such as 9."
+            )
+
+    @property
+    def says(self) -> str:
+        if self.kind == "youden":
+            return "the largest sum of sensitivity and specificity (Youden)"
+        if self.kind == "cost":
+            return f"one miss weighs as much as {self.value:g} false alarm{'' if self.value == 1 else 's'}"
+        return f"a wanted {self.kind} of {100 * (self.value or 0):g} %"
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All choices, enough to repeat a run. The worker needs nothing else but the workspace it lies in."""
@@ -514,6 +551,7 @@ class Recipe:
     size: int = 0  # pixels a side the source is shown; 0: what it was made for
     uncertain: Mapping[str, str] = field(default_factory=dict)  # finding -> `Policy`, of a multi-label cohort
     weigh_tasks: bool = False  # whether several findings are weighed as `Train.weigh_tasks` says
+    operating: OperatingRule = OperatingRule()
     advised: Mapping[str, str] = field(default_factory=dict)  # "source", "strategy" as recommended, "basis" in words
     created: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)

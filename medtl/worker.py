@@ -10,12 +10,13 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medtl.errors import MedtlError
-from medtl.runs import events, results, store, turn
+from medtl.runs import events, results, store, turn, wishes
 from medtl.vocabulary import Cohort, Recipe, Source, labels_of, task_of
 from medtl.workspace import Workspace, whole_folder, write_whole
 
@@ -53,6 +54,10 @@ def _live(folder: Path) -> int:
         with turn.wait_for_turn(folder, workspace.device_lock, lambda: store.stop_requested(folder), waiting):
             return _Story(workspace, folder, recipe).tell()
     except turn.Stopped:
+        if (folder / store.RESULT).is_dir():  # only what was wished for after the result was stopped
+            wishes.drop_all(folder)
+            events.append(folder, "finished")
+            return 0
         events.append(folder, "stopped", says="Stopped before it began; there is nothing to keep.")
         return 0
     except MedtlError as error:
@@ -168,6 +173,7 @@ class _Story:
                 self.folder, "finished", seconds=round(self.seconds["total"], 2), peak_memory_mb=_peak_memory_mb()
             )
             self._further()
+            self._unasked()
         return 0
 
     # ---- read --------------------------------------------------------------------------------------------------------
@@ -346,6 +352,8 @@ class _Story:
             patients_test=self.patients[e.test] if self.patients is not None else None,
             control_scores_test=control,
             seed=self.recipe.seed,
+            rule=self.recipe.operating,
+            patients_tune=self.patients[e.tune] if self.patients is not None else None,
         )
         self.scores, self.features, self.thumbnails = scores, features, thumbnails
         self.evaluation: tasks.Judged = evaluation
@@ -360,6 +368,8 @@ class _Story:
         self.seconds |= fitted.seconds
         self.seconds["evaluate"] = time.monotonic() - began
         return said | {
+            "task": e.task,
+            "positive": cohort.positive,
             "guards": guards,
             "caveats": self._caveats(fitted) + [one["says"] for one in guards if one["verdict"] == "hurts"],
             **tasks.sets(e.task, e.truth[e.tune], scores[e.tune]),
@@ -478,8 +488,9 @@ class _Story:
         from medtl.explanation import neighbours
 
         e = self.examples
-        ids = [self.cohort.cases[i].id for i in e.train]
-        return neighbours.learn(ids, self.features[e.train], self.features[e.tune])
+        learned, tested = ([self.cohort.cases[i].id for i in part] for part in (e.train, e.test))
+        features = self.features
+        return neighbours.learn(learned, features[e.train], features[e.tune], tested, features[e.test])
 
     def _traces(self, result: Path) -> None:
         """So that a later target can be compared with what this run was trained on, and copies of it be found."""
@@ -526,20 +537,47 @@ class _Story:
 
     def _go_further(self) -> int:
         """A run that has its result and was launched again: only what was wished for since is done."""
-        self._read()
-        self._prepare()
-        self._further()
+        self._grant()
+        if store.cross_validation_wished(self.folder):
+            self._read()
+            self._prepare()
+            self._further()
+        events.append(self.folder, "finished")
         return 0
 
+    def _grant(self) -> None:
+        """What was asked of the frozen network. Whatever goes wrong is said, and takes nothing away from the result; a
+        wish that was stopped or cannot be granted is dropped, that of a killed process stays."""
+        from medtl import elsewhere, explaining, robustness
+
+        work: dict[str, Callable[..., bool]] = {
+            wishes.ROBUSTNESS: robustness.carry_out,
+            wishes.EXTERNAL: elsewhere.carry_out,
+            wishes.EXPLANATION: explaining.carry_out,
+        }
+        for name in wishes.waiting(self.folder):
+            try:
+                wish = wishes.read(self.folder, name) or {}
+                if not work[name](self.workspace, self.folder, self.device, self.listener, **wish):
+                    self.listener.note(f"{wishes.SAID[name]} was stopped; nothing of it was kept.")
+            except MedtlError as error:
+                self.listener.note(f"{wishes.SAID[name]} could not be carried out. {error}")
+            except Exception:  # the result is there and sound
+                log.exception("%s could not be carried out", name)
+                self.listener.note(f"{wishes.SAID[name]} could not be carried out; the details are in log.txt.")
+            wishes.drop(self.folder, name)
+
+    def _unasked(self) -> None:
+        """What is worth knowing of every result and costs some seconds."""
+        from medtl import explaining, robustness
+
+        if not self.recipe.control_for:
+            explaining.beside_result(self.workspace, self.folder, self.listener, grouped=bool(self.recipe.group))
+        if self.recipe.strategy != "from-scratch":
+            robustness.unasked(self.workspace, self.folder, self.device)
+
     def _further(self) -> None:
-        """What nobody should wait for with the result: learning curve, cross-validation, where it looked."""
-        from medtl.runs import attention
-
-        self._try_further()
-        if not self.recipe.control_for or attention.wished(self.folder):
-            self._look_where_it_looked()
-
-    def _try_further(self) -> None:
+        """What nobody should wait for with the result: learning curve, cross-validation."""
         from medtl import further
 
         wished = store.cross_validation_wished(self.folder)
@@ -556,26 +594,6 @@ class _Story:
             further.cross_validate(parts, wished)
             (self.folder / store.WISH).unlink(missing_ok=True)
             events.append(self.folder, "finished", says="Cross-validated")
-
-    def _look_where_it_looked(self) -> None:
-        """Maps of the test cases and their badges: quickly by themselves, at any length where wished for."""
-        from medtl import explaining
-        from medtl.runs import attention
-
-        try:
-            if attention.wished(self.folder):
-                events.append(self.folder, "resumed", says="Checking where the network looked")
-                explaining.explain_run(self.workspace, self.recipe.run, self.listener, read=True)
-                (self.folder / attention.WISH).unlink(missing_ok=True)
-                events.append(self.folder, "finished", says="Checked where the network looked")
-            else:
-                explaining.beside_result(self.workspace, self.folder, self.listener, grouped=bool(self.recipe.group))
-        except MedtlError as error:
-            (self.folder / attention.WISH).unlink(missing_ok=True)
-            self.listener.note(f"Where the network looked was not checked. {error}")
-        except Exception:  # the result is there and sound; what is missing beside it is in the log
-            log.exception("where the network looked could not be checked")
-            self.listener.note("Where the network looked could not be checked; the details are in log.txt.")
 
     def _estimate(self) -> dict[str, Any] | None:
         """What was told before this run started, beside what it took."""
@@ -673,16 +691,22 @@ _NEEDED = (
     "PIL.ImageFile",
     "medtl.aids",
     "medtl.cohorts.library",
+    "medtl.elsewhere",
     "medtl.evaluation.comparison",
     "medtl.evaluation.conformal",
     "medtl.evaluation.tasks",
     "medtl.evaluation.paired",
+    "medtl.evaluation.robustness",
     "medtl.explaining",
     "medtl.explanation.checks",
     "medtl.explanation.explainer",
     "medtl.explanation.neighbours",
     "medtl.further",
+    "medtl.frozen",
     "medtl.modalities.image",
+    "medtl.modalities.perturbations",
+    "medtl.robustness",
+    "medtl.runs.afterwards",
     "medtl.runs.attention",
     "medtl.sources.architectures",
     "medtl.sources.library",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from medtl.runs.results import Result
-from pages.ui import frame, report, selection, several, shelf, show, worth
+from pages.ui import failures, frame, reading_test, report, selection, several, shelf, show, worth
 from pages.ui.escape import md
 
 
@@ -41,6 +41,7 @@ def verdict(chosen: selection.Selection) -> None:
         several.alone(result, chosen.cohort, run, several.pick(result))
     else:
         one_label(result, chosen, run)
+    reading_test.entry(run)
     report.receipt(result, chosen.cohort)
     report.downloads(run)
 
@@ -57,12 +58,14 @@ def one_label(result: Result, chosen: selection.Selection, run: str) -> None:
         cell = report.confusion(result, run)
     with right:
         report.roc(result, chosen.cohort)
-    report.opened(cell, chosen.cohort, run)
+    tested = failures.tested(result, chosen.cohort, run)
+    failures.cell(tested, cell)
     left, right = st.columns(2, gap="large")
     with left:
         report.scores(result, chosen.cohort, run)
     with right:
         worth.learning_curve(result.learning_curve)
+    failures.panel(tested)
 
 
 frame.draw(page)

@@ -26,7 +26,7 @@ from medtl.sources.network import Network, Stage
 from medtl.training.device import Device
 from medtl.training.examples import Examples
 from medtl.training.fit import Engine
-from medtl.vocabulary import Card, Case, Cohort, InputSpec, Outline, Source, Split
+from medtl.vocabulary import PARTS, Card, Case, Cohort, InputSpec, Outline, Source, Split
 from medtl.workspace import Workspace
 
 # On networks this small a second thread costs more than it brings, above all on a busy computer.
@@ -333,6 +333,63 @@ def finished_run(
     (result / results.ESTIMATES).write_text(json.dumps(found.as_dict() | more))
     events.append(place, "started", device="cpu")
     events.append(place, "finished", seconds=12.5)
+    return place
+
+
+def frozen_run(ws: Workspace, cohort: Cohort, source_id: str, run: str = "r-frozen") -> Path:
+    """A finished run as the worker leaves it, its trunk that of the source and its head fitted to the train part; in
+    this process and without further looks, so within a second or two."""
+    from safetensors.torch import save_file
+
+    from medtl import strategies
+    from medtl.evaluation import tasks
+    from medtl.explanation import neighbours
+    from medtl.modalities.image import ImageInputs, keys
+    from medtl.runs import results
+    from medtl.sources import cards, library, trained
+    from medtl.sources.weights import load_network, weights_of
+    from medtl.training import examples
+    from medtl.training.inference import head_scores
+    from medtl.transferability import seen
+    from medtl.vocabulary import Recipe, labels_of
+
+    source = library.sources(ws)[source_id]
+    inputs, part = ImageInputs(ws.cohort(cohort.id), cohort, source.input), cohort.split.part_of()
+    at = {name: np.array([i for i, c in enumerate(cohort.cases) if part[c.id] == name]) for name in PARTS}
+    e = Examples(
+        inputs=inputs, **examples.labels_of(cohort, {}), **at, keys=keys(inputs.pixels, cohort),
+        classes=len(cohort.classes),
+    )  # fmt: skip
+    plan = strategies.make_for("linear-probe", cohort, {"looks": 0}).plan(source.outline, len(cohort.classes))
+    fitted = engine(e, source.input).carry_out(load_network(source, ws.weights, len(cohort.classes)), plan)
+    scores = head_scores(fitted.network.head, fitted.features, e.task)
+    patients = np.array([case.patient for case in cohort.cases], dtype=object)
+    judged = tasks.evaluate(cohort, e.truth[e.tune], scores[e.tune], e.truth[e.test], scores[e.test], patients[e.test])
+    place = store.create(ws, Recipe(run, f"Run {run}", cohort.id, source_id, source.sha256, "linear-probe", {}))
+    result = place / store.RESULT
+    result.mkdir()
+    save_file(weights_of(fitted.network), result / cards.WEIGHTS)
+    made = trained.source_of(store.recipe(place), cohort, source, plan, judged, result)
+    cards.write(result, made, "made by a test")
+    ids = [case.id for case in cohort.cases]
+    neighbours.learn([ids[i] for i in e.train], fitted.features[e.train], fitted.features[e.tune]).save(result)
+    learned = [ids[i] for i in (*e.train, *e.tune)]
+    seen.save(result, seen.fingerprints(inputs.pixels.thumbnails(learned)))
+    rows = []
+    for name, i, called in zip(
+        ["tune"] * len(e.tune) + ["test"] * len(e.test), (*e.tune, *e.test),
+        tasks.calls(judged, scores[[*e.tune, *e.test]], cohort), strict=True,
+    ):  # fmt: skip
+        case = cohort.cases[i]
+        label = results.joined(labels_of(case)) if e.task == "multi-label" else case.label
+        said = dict(zip(cohort.classes, map(float, scores[i]), strict=True))
+        known = {k: v for k, v in case.labels.items() if k in cohort.classes}
+        rows.append(results.PredictionRow(case.id, case.patient, name, label, results.joined(called), said, known))
+    results.write_predictions(result / results.PREDICTIONS, cohort.classes, rows)
+    more = {"seconds": {"total": 1.0}, "device": "cpu", "stopped": "", "caveats": []}
+    (result / results.ESTIMATES).write_text(json.dumps(judged.as_dict() | more))
+    events.append(place, "started", device="cpu")
+    events.append(place, "finished", seconds=1.0)
     return place
 
 

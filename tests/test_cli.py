@@ -1,10 +1,11 @@
 """The command line as scripts meet it: one JSON object, an exit code, and errors that say what to do."""
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -215,12 +216,59 @@ def test_a_finished_run_is_shown(ask: Ask, practice: Practice) -> None:
     check_run(said)
 
 
+def test_robustness_is_a_table_that_is_worked_out_once(ask: Ask, practice: Practice, copied: str) -> None:
+    code, said = ask("robustness", copied)
+    assert code == 0 and said["run"] == copied and said["says"] and len(said["robustness"]["rows"]) == 18
+    for row in said["robustness"]["rows"]:
+        assert {"name", "does", "auroc", "fall", "changed", "verdict", "says"} <= row.keys()
+    events = (practice.ws.run(copied) / "events.jsonl").read_bytes()
+    assert ask("robustness", copied) == (0, said) and (practice.ws.run(copied) / "events.jsonl").read_bytes() == events
+    assert ask("show", copied)[1]["robustness"] == said["robustness"]
+    assert cli.main(["robustness", copied, "--home", str(practice.ws.home)]) == 0
+
+
+def test_a_run_is_evaluated_on_another_cohort(
+    ask: Ask, practice: Practice, copied: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_pictures(tmp_path / "other", per_class=8, seed=40)
+    (folder / "malignant").rename(folder / "malig")
+    other = ask("cohort", "add", folder, "--name", "Other")[1]["id"]
+    assert '--map "malig=malignant"' in fails(ask, "evaluate", copied, other)["advice"]
+    assert "made of" in fails(ask, "evaluate", copied, practice.cohort.id)["error"]
+    fails(ask, "evaluate", copied)
+    fails(ask, "evaluate", copied, other, "--map", "malig")
+    code, said = ask("evaluate", copied, "--cohort", other, "--map", "malig=malignant")
+    assert code == 0 and said["run"] == copied and said["external"]["counts"] == {"benign": 8, "malignant": 8}
+    assert {"auroc", "sensitivity", "specificity"} <= {one["name"] for one in said["estimates"]}
+    assert said["threshold"] == ask("show", copied)[1]["threshold"]
+    assert Path(said["external"]["predictions"]).read_text().count("external") == 16
+    assert ask("show", copied)[1]["externals"][0]["cohort"] == other
+    words = ["evaluate", copied, other, "--map", "malig=malignant", "--home", str(practice.ws.home)]
+    assert cli.main(words) == 0 and "External test on 'Other': 16 images" in capsys.readouterr().out
+    assert ask("cohort", "delete", other)[0] == 0
+    assert ask("evaluate", copied, other) == (0, said), "what was found can be read when the cohort is gone"
+    fails(ask, "evaluate", copied, other, "--again")
+
+
+@pytest.fixture
+def copied(practice: Practice) -> Iterator[str]:
+    """A run like the finished probe, of which something may be asked."""
+    id = "r-copied"
+    shutil.copytree(practice.folder, practice.ws.run(id))
+    said = (practice.ws.run(id) / "recipe.json").read_text()
+    (practice.ws.run(id) / "recipe.json").write_text(said.replace(practice.run, id))
+    yield id
+    store.delete(practice.ws, id)
+
+
 HOSTILE = ["r-0", "../cohorts", "/etc/passwd", "a b", ".", "", "r-%2e%2e", "'; --"]
 
 
-@pytest.mark.parametrize("command", ["show", "stop", "resume", "delete", "predict", "export", "cross-validate"])
+@pytest.mark.parametrize(
+    "command", ["show", "stop", "resume", "delete", "predict", "export", "cross-validate", "robustness", "evaluate"]
+)
 def test_an_unknown_and_a_hostile_run_are_answered_alike(ask: Ask, command: str, tmp_path: Path) -> None:
-    more = {"predict": [tmp_path], "export": ["--as-source", tmp_path / "x"]}.get(command, [])
+    more = {"predict": [tmp_path], "export": ["--as-source", tmp_path / "x"], "evaluate": ["0" * 12]}.get(command, [])
     said = [fails(ask, command, run, *more) for run in HOSTILE]
     assert said == [{"error": "There is no such run.", "advice": "Pick one from the Library."}] * len(HOSTILE)
 

@@ -1,9 +1,10 @@
 """The process that opens files nobody has vouched for: `python -m medtl.cohorts.reader FD`, started by `reading` only.
 
 It has a memory limit and an alarm clock and never loads torch. A line of JSON asks for a handful of files; lines of
-JSON on the given descriptor hold the answers to some of them, or to none as a sign of life. Three desks: `keep` reads a
-file into a cohort, `show` hands one picture over, `blank` blacks out rectangles. What it says of a patient it says in
-codes.
+JSON on the given descriptor hold the answers to some of them, or to none as a sign of life. Four desks: `keep` reads a
+file into a cohort, `show` hands one picture over, `refer` also what a DICOM object must say of the file it
+refers to, `blank` blacks out rectangles. What it says of a patient it says in codes, unless `refer` is told that the
+answer goes back to where the file came from.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -223,6 +225,42 @@ class Show:
         return answer, np.ascontiguousarray(picture).tobytes()
 
 
+# ---- refer: one picture, and what a DICOM object says of the file it is about ---------------------------------------
+
+
+class Refer:
+    """One picture at its full size; of a DICOM file also its header as DICOM JSON and its range of values."""
+
+    def __init__(self, setup: Message, alive: Callable[[], None]) -> None:
+        self.alive = alive
+        self.reading = Reading(**setup["reading"])
+        self.pseudonyms = Pseudonyms(bytes.fromhex(setup["salt"]))
+
+    def __call__(self, job: Message) -> tuple[Message, bytes]:
+        from medtl.cohorts.formats import header
+
+        data = _bytes(job)
+        decoded = self._picture(data, job)
+        answer: Message = {"shape": list(decoded.pixels.shape), "frame": decoded.frame, "bytes": decoded.pixels.size}
+        if decoded.facts.get("format") != "DICOM":
+            return {**answer, "header": None, "range": None}, np.ascontiguousarray(decoded.pixels).tobytes()
+        answer["range"] = header.stored_range(data, decoded.frame)
+        if not job["keep"]:
+            data = deidentify.clean(data, "DICOM", self.pseudonyms, patient=decoded.identity.patient).data
+        return {**answer, "header": header.of(data)}, np.ascontiguousarray(decoded.pixels).tobytes()
+
+    def _picture(self, data: bytes, job: Message) -> Decoded:
+        """Of several frames the one that is asked for, else the middle one."""
+        if job["frame"] is None:
+            return images.read(data, job["name"], self.reading)
+        every = replace(self.reading, frames="each", slices=0)
+        for decoded in images.read_all(data, job["name"], every):
+            self.alive()
+            if decoded.frame == job["frame"]:
+                return decoded
+        raise BadInput(f"There is no frame {job['frame'] + 1} in the file.", "Ask about the file again.")
+
+
 # ---- blank: rectangles of stored originals --------------------------------------------------------------------------
 
 
@@ -274,7 +312,9 @@ def _png(pixels: Picture) -> bytes:
 
 
 Desk = Callable[[Message], tuple[Message, bytes]]
-DESKS: dict[str, Callable[[Message, Callable[[], None]], Desk]] = {"keep": Keep, "show": Show, "blank": Blanked}
+DESKS: dict[str, Callable[[Message, Callable[[], None]], Desk]] = {
+    "keep": Keep, "show": Show, "refer": Refer, "blank": Blanked,
+}  # fmt: skip
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))

@@ -6,13 +6,32 @@ from numpy.typing import NDArray
 from medtl.evaluation.resampling import Floats, Weights
 
 EDGE = 1e-6  # a score nearer to 0 or 1 counts as this near, or its logit would be infinite
-ENOUGH = 1e-3  # a Newton step smaller than this ends the search; intervals are hundreds of times wider
+# A Newton step smaller than this ends the search, as the next one would be near its square: of draws, whose intervals
+# are hundreds of times wider, and of weights in double precision, as the whole test part has them.
+ENOUGH, EXACT = 0.03, 1e-6
 STEPS = 25
 
 
 def logit(score: Floats) -> Floats:
     inside = np.clip(score, EDGE, 1 - EDGE)
     return np.log(inside / (1 - inside))
+
+
+def line(
+    x: Floats, has: NDArray[np.bool_], weights: Weights, start: dict[str, float] | None = None
+) -> dict[str, Floats]:
+    """Name -> (d,): slope with its constant, and intercept. `start` is what the whole test part gave: where that has no
+    fit, neither has a draw of it. NaN where all cases are of one kind."""
+    start = {"_constant": 0.0, "calibration_slope": 1.0, "calibration_intercept": 0.0} if start is None else start
+    values = {name: np.full(weights.shape[1], np.nan) for name in start}
+    if has.all() or not has.any():
+        return values
+    if np.isfinite(start["calibration_slope"]):
+        fitted = slope(x, has, weights, (start["_constant"], start["calibration_slope"]))
+        values["calibration_slope"], values["_constant"] = fitted
+    if np.isfinite(start["calibration_intercept"]):
+        values["calibration_intercept"] = intercept(x, has, weights, start["calibration_intercept"])
+    return values
 
 
 def slope(
@@ -22,14 +41,15 @@ def slope(
 
     Below 1: scores too extreme. NaN where the fit has no end, as when the scores separate the classes wholly.
     """
-    d = weights.shape[1]
-    constant, coefficient = np.full(d, start[0], np.float32), np.full(d, start[1], np.float32)
+    d, kind = weights.shape[1], weights.dtype
+    enough = _enough(weights)
+    constant, coefficient = np.full(d, start[0], kind), np.full(d, start[1], kind)
     going = np.ones(d, bool)
-    x32, y32 = x.astype(np.float32), has.astype(np.float32)
-    sums = np.stack([np.ones_like(x32), x32, x32 * x32])  # (3, n)
+    xs, ys = x.astype(kind), has.astype(kind)
+    sums = np.stack([np.ones_like(xs), xs, xs * xs])  # (3, n)
     for _ in range(STEPS):
         w = weights if going.all() else weights[:, going]
-        pull, curve = _derivatives(x32[:, None] * coefficient[going] + constant[going], y32, w)
+        pull, curve = _derivatives(xs[:, None] * coefficient[going] + constant[going], ys, w)
         g0, g1 = np.einsum("kn,nd->kd", sums[:2], pull).astype(float)
         h0, h1, h2 = np.einsum("kn,nd->kd", sums, curve).astype(float)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -38,7 +58,7 @@ def slope(
         steps = np.clip(np.where(determinant > 1e-9 * h0 * h2, steps, np.nan), -5, 5)
         constant[going] += steps[0]
         coefficient[going] += steps[1]
-        going[going] = ~(np.abs(steps).max(axis=0) < ENOUGH) & ~np.isnan(steps[0])
+        going[going] = ~(np.abs(steps).max(axis=0) < enough) & ~np.isnan(steps[0])
         if not going.any():
             break
     coefficient[going] = np.nan
@@ -47,19 +67,24 @@ def slope(
 
 def intercept(x: Floats, has: NDArray[np.bool_], weights: Weights, start: float = 0.0) -> Floats:
     """Constant of the same fit with the slope held at 1, (d,). Above 0: scores too low. NaN where it has no end."""
-    constant = np.full(weights.shape[1], start, np.float32)
-    x32, y32 = x.astype(np.float32), has.astype(np.float32)
+    kind, enough = weights.dtype, _enough(weights)
+    constant = np.full(weights.shape[1], start, kind)
+    xs, ys = x.astype(kind), has.astype(kind)
     for _ in range(STEPS):
-        pull, curve = _derivatives(x32[:, None] + constant, y32, weights)
+        pull, curve = _derivatives(xs[:, None] + constant, ys, weights)
         with np.errstate(divide="ignore", invalid="ignore"):
             step = np.clip(pull.sum(axis=0, dtype=float) / curve.sum(axis=0, dtype=float), -2, 2)
-        constant += step.astype(np.float32)
-        if not (np.abs(step) >= ENOUGH).any():
+        constant += step.astype(kind)
+        if not (np.abs(step) >= enough).any():
             return constant.astype(float)
-    return np.where(np.abs(step) < ENOUGH, constant, np.nan).astype(float)
+    return np.where(np.abs(step) < enough, constant, np.nan).astype(float)
 
 
-def _derivatives(eta: Weights, y: NDArray[np.float32], weights: Weights) -> tuple[Weights, Weights]:
+def _enough(weights: Weights) -> float:
+    return EXACT if weights.dtype == np.float64 else ENOUGH
+
+
+def _derivatives(eta: Weights, y: Weights, weights: Weights) -> tuple[Weights, Weights]:
     """First and (negative) second derivative of each case's weighted log-likelihood in eta; all (n, d)."""
     np.clip(eta, -30, 30, out=eta)
     np.negative(eta, out=eta)

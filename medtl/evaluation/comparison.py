@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from medtl.errors import BadInput
 from medtl.evaluation import intervals, ranking
-from medtl.evaluation.estimates import auroc_interval, check
+from medtl.evaluation.estimates import auroc_interval, check, spread_interval
 from medtl.evaluation.intervals import FEW
 from medtl.evaluation.resampling import Floats, Ints, Resampling, Weights, percentiles, resample
 from medtl.evaluation.thresholds import positive_index
@@ -135,7 +135,7 @@ def scored(y: Ints, scores: Floats, classes: Sequence[str], positive: str | None
     ranks = [ranking.rank(y == view, scores[:, view]) for view in views]
     whole = _aurocs(ranks, np.ones((len(y), 1), np.float32))[:, 0]  # (views,)
     drawn = np.concatenate([_aurocs(ranks, weights) for weights in resampling.chunks()], axis=1)  # (views, draws)
-    (low, high), how = _bounds(y, views, whole, drawn, resampling)
+    (low, high), how = _bounds(y, views, ranks, whole, drawn, resampling)
     auroc = Estimate("auroc", float(whole.mean()), low, high, len(y), how)
     few = len(views) == 1 and _fewest(y, views[0], resampling) < FEW
     return Scored(auroc, drawn.mean(axis=0), resampling.how, few)
@@ -175,15 +175,17 @@ def _aurocs(ranks: list[ranking.Ranking], weights: Weights) -> Floats:
 
 
 def _bounds(
-    y: Ints, views: list[int], values: Floats, drawn: Floats, resampling: Resampling
+    y: Ints, views: list[int], ranks: list[ranking.Ranking], values: Floats, drawn: Floats, resampling: Resampling
 ) -> tuple[intervals.Interval, str]:
     """Interval of one model's AUROC; of an average where all draws agree, the mean of the classes' bounds."""
-    low, high = percentiles(drawn.mean(axis=0))
-    if len(views) > 1 and high > low:
-        return (low, high), resampling.how
+    if len(views) > 1:
+        everyone = resampling.units(np.ones(len(y), bool))
+        found = spread_interval(float(values.mean()), drawn.mean(axis=0), everyone)
+        if found is not None:
+            return found, f"{resampling.how}, on the logit scale"
     each = [
-        auroc_interval(float(value), one, y == view, resampling)
-        for value, one, view in zip(values, drawn, views, strict=True)
+        auroc_interval(float(value), one, y == view, resampling, order)
+        for value, one, view, order in zip(values, drawn, views, ranks, strict=True)
     ]
     low, high = np.mean([interval for interval, _ in each], axis=0)
     return (float(low), float(high)), each[0][1]

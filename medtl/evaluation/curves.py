@@ -1,4 +1,4 @@
-"""The ROC with its band, on a fixed grid, ready to be drawn."""
+"""The ROC and the precision-recall curve with their bands, on a fixed grid, ready to be drawn."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from medtl.evaluation import ranking
 from medtl.evaluation.estimates import check
 from medtl.evaluation.intervals import FEW, wilson
-from medtl.evaluation.resampling import Floats, Ints, Resampling, Weights, resample
+from medtl.evaluation.operating import checked
+from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling, Weights, resample
 from medtl.evaluation.thresholds import positive_index
 
-GRID = np.arange(101) / 100  # false positive rates at which the curve is told
+GRID = np.arange(101) / 100  # false positive rates, or recalls, at which a curve is told
 
 
 def roc(
@@ -40,6 +41,53 @@ def roc_with(
         for view in views
         if 0 < np.sum(y == view) < len(y)
     }
+
+
+def pr(has: Bools, score: Floats, resampling: Resampling) -> dict[str, Any] | None:
+    """{recall (100), precision, low, high, auprc, prevalence} of one score; None where a kind is missing.
+
+    The precision at the highest threshold that reaches each recall from 0.01 up. Where the draws agree or would say too
+    little, Wilson's interval of the cases called there, clustered by patient.
+    """
+    has, score = checked(has, score)
+    if has.all() or not has.any():
+        return None
+    order = ranking.rank(has, score)
+    true, false = ranking.found(order, np.ones((len(has), 1), np.float32))
+    at = _reached(true[:, 0])
+    precision = (true / (true + false))[at, 0].astype(float)
+    drawn = np.concatenate([_precisions(order, weights) for weights in resampling.chunks()])  # (draws, 100)
+    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    few = resampling.units(has) < FEW
+    falling = score[order.order][order.ends]
+    for i in np.flatnonzero((high <= low) | few | (precision <= low) | (precision >= high)):
+        called = score >= falling[at[i]]
+        bounds = resampling.share(has & called, called).interval
+        low[i], high[i] = min(low[i], bounds[0]), max(high[i], bounds[1])
+    return {
+        "recall": [float(x) for x in GRID[1:]],
+        "precision": [round(float(x), 4) for x in precision],
+        "low": [round(float(x), 4) for x in low],
+        "high": [round(float(x), 4) for x in high],
+        "auprc": float(ranking.auprc(true, false)[0]),
+        "prevalence": float(has.mean()),
+    }
+
+
+def _precisions(order: ranking.Ranking, weights: Weights) -> Floats:
+    """(d, 100) precision at each recall."""
+    true, false = (np.ascontiguousarray(one.T, float) for one in ranking.found(order, weights))  # (d, g)
+    made = np.full((len(true), len(GRID) - 1), np.nan)
+    for row, t, f in zip(made, true, false, strict=True):
+        if t[-1]:
+            at = _reached(t)
+            row[:] = t[at] / (t[at] + f[at])
+    return made
+
+
+def _reached(true: Weights) -> Ints:
+    """The first of the rising true positives (g,) at which each recall is reached, (100,)."""
+    return np.asarray(np.searchsorted(true, GRID[1:] * true[-1] - 1e-6, side="left"))
 
 
 def _curve(has: NDArray[np.bool_], score: Floats, resampling: Resampling) -> dict[str, Any]:

@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medtl.errors import BadInput
-from medtl.evaluation import intervals
-from medtl.evaluation.intervals import FEW, Interval, wilson
+from medtl.evaluation import delong, intervals
+from medtl.evaluation.intervals import FEW, Interval, Share, wilson
 from medtl.evaluation.notes import notes
+from medtl.evaluation.ranking import Ranking
 from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling, percentiles, resample
 from medtl.evaluation.thresholds import positive_index
 from medtl.evaluation.values import NAMES, PROPORTIONS, TWO_CLASSES_ONLY, Table
 from medtl.vocabulary import Estimate
 
-__all__ = ["auroc_interval", "check", "estimates", "measure", "wilson"]
+__all__ = ["auroc_interval", "check", "estimates", "fitted", "measure", "spread_interval", "wilson"]
+TOO_FEW = 5  # patients of the rarer kind; with fewer the spread of draws says nothing
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,17 @@ def check(y: Ints, scores: Floats, classes: Sequence[str]) -> tuple[Ints, Floats
     return y, scores
 
 
-def auroc_interval(value: float, drawn: Floats, has: Bools, resampling: Resampling) -> tuple[Interval, str]:
-    """The draws' percentiles, or Newcombe's interval where they all agree or the patients of a kind are too few."""
+def auroc_interval(
+    value: float, drawn: Floats, has: Bools, resampling: Resampling, order: Ranking | None = None
+) -> tuple[Interval, str]:
+    """DeLong's interval where the ranking is known, else the draws' percentiles; Newcombe's where the draws all agree
+    or the patients of a kind are too few for either."""
     units = resampling.units(has), resampling.units(~has)
     low, high = percentiles(drawn)
     if high > low and min(units) >= FEW:
-        return (low, high), resampling.how
+        exact = delong.interval(order, resampling.group) if order is not None else None
+        by = f"DeLong, clustered by {resampling.unit}" if resampling.repeats else "DeLong"
+        return (exact, by) if exact else ((low, high), resampling.how)
     why = {1.0: "no misranked pair", 0.0: "every pair misranked"}.get(value, "all draws agree")
     if high > low:
         why = f"fewer than {FEW} {resampling.unit}s of a kind"
@@ -114,50 +122,73 @@ def _estimate(table: Table, resampling: Resampling, name: str, drawn: Floats) ->
     value = table.whole[name]
     if not np.isfinite(value):
         return None
-    n = _denominator(table, name)
-    if n is not None and not resampling.repeats:
-        low, high = wilson(round(value * n), n)
-        return Estimate(name, value, low, high, n, "Wilson")
+    share = _share(table, resampling, name)
+    if share is not None:
+        low, high = share.interval
+        return Estimate(name, value, low, high, share.n, share.how)
     if name in TWO_CLASSES_ONLY:
-        drawn = np.nan_to_num(drawn, nan=np.inf)  # a draw whose fit has no end is an extreme one
+        return fitted(name, value, drawn, len(table.y), resampling)
     (low, high), how = _interval(table, resampling, name, drawn)
-    return Estimate(name, value, low, high, n or len(table.y), how) if low < high < np.inf else None
+    return Estimate(name, value, low, high, len(table.y), how) if low < high < np.inf else None
 
 
-def _denominator(table: Table, name: str) -> int | None:
-    """Of how many cases a proportion is the share; None for anything else."""
+def _share(table: Table, resampling: Resampling, name: str) -> Share | None:
+    """A proportion and the share of right calls, patient by patient; None for anything else."""
     metric, view = table.split(name)
     if metric in PROPORTIONS and view is not None:
-        return int(table.share_of(metric, view)[1].sum())
-    return len(table.y) if metric == "accuracy" else None
+        right, of = table.share_of(metric, view)
+        return resampling.share(right & of, of)
+    if metric == "accuracy":
+        return resampling.share(table.y == table.calls, np.ones(len(table.y), bool))
+    return None
 
 
 def _interval(table: Table, resampling: Resampling, name: str, drawn: Floats) -> tuple[Interval, str]:
+    """Of what is no share of cases: on the logit scale where it lies between two ends, else the draws' percentiles."""
     metric, view = table.split(name)
     if metric == "auroc" and view is not None:
-        return auroc_interval(table.whole[name], drawn, table.y == view, resampling)
-    low, high = percentiles(drawn)
-    if name in TWO_CLASSES_ONLY or (high > low and not _too_few(table, resampling, name)):
-        return (low, high), resampling.how
-    return _closed_form(table, resampling, name)
+        return auroc_interval(table.whole[name], drawn, table.y == view, resampling, table.ranking(view))
+    top = 2 if metric == "brier" and table.k > 2 else 1
+    found = spread_interval(table.whole[name] / top, drawn / top, _fewest(table, resampling, name))
+    if found is None:
+        return _closed_form(table, resampling, name)
+    return (found[0] * top, found[1] * top), f"{resampling.how}, on the logit scale"
 
 
-def _too_few(table: Table, resampling: Resampling, name: str) -> bool:
-    """Whether draws of so few patients would say too little; an average over many classes is left to them."""
+def fitted(name: str, value: float, drawn: Floats, n: int, resampling: Resampling) -> Estimate | None:
+    """Of a slope or intercept. A draw whose fit has no end is an extreme one; None where they reach the interval, or
+    where the draws hardly differ, as of scores that separate the classes."""
+    low, high = percentiles(np.nan_to_num(drawn, nan=np.inf))
+    told = np.isfinite(value) and low <= value <= high < np.inf and high - low > 1e-6
+    return Estimate(name, value, low, high, n, resampling.how) if told else None
+
+
+def spread_interval(value: float, drawn: Floats, patients: int) -> Interval | None:
+    """Of a value between 0 and 1 from the spread of its draws, on the logit scale and with Student's t for as many
+    patients: of few, percentiles are too narrow (Hesterberg, Am Stat 2015;69:371). None where the draws all agree or
+    would say too little.
+    """
+    drawn = drawn[np.isfinite(drawn)]
+    if patients < TOO_FEW or len(drawn) < 2:
+        return None
+    spread = float(np.std(drawn, ddof=1)) * sqrt(patients / (patients - 1))
+    return intervals.on_logit(value, spread, intervals.student(patients - 1)) if spread > 1e-9 else None
+
+
+def _fewest(table: Table, resampling: Resampling, name: str) -> int:
+    """How many patients of the rarer kind a number rests on; an average over many classes on those of all."""
     metric, view = table.split(name)
-    if metric in PROPORTIONS and view is not None:
-        return resampling.units(table.share_of(metric, view)[1]) < FEW
     if metric in ("auprc", "balanced_accuracy") and view is not None:
-        return min(resampling.units(table.y == view), resampling.units(table.y != view)) < FEW
-    return resampling.units(np.ones(len(table.y), bool)) < FEW
+        return min(resampling.units(table.y == view), resampling.units(table.y != view))
+    return resampling.units(np.ones(len(table.y), bool))
 
 
 def _closed_form(table: Table, resampling: Resampling, name: str) -> tuple[Interval, str]:
     """Where the draws all agree or say too little: never an interval of zero width."""
     value, (metric, view) = table.whole[name], table.split(name)
     everyone = np.ones(len(table.y), bool)
-    if metric == "accuracy":
-        return _wilson_on_units(value, everyone, resampling)
+    if (share := _share(table, resampling, name)) is not None:
+        return share.interval, share.how
     if metric == "brier":
         top = 1 if table.k == 2 else 2
         (low, high), how = _wilson_on_units(value / top, everyone, resampling)
@@ -168,9 +199,8 @@ def _closed_form(table: Table, resampling: Resampling, name: str) -> tuple[Inter
         return _mean_of_bounds(table, resampling, [table.name(metric, i) for i in table.views])
     if metric == "auroc":
         return auroc_interval(value, np.full(1, value), table.y == view, resampling)
-    if metric == "auprc":  # the mean, over those who have it, of the precision at their score
-        return _wilson_on_units(value, table.y == view, resampling)
-    return _wilson_on_units(value, table.share_of(metric, view)[1], resampling)
+    # auprc: the mean, over those who have it, of the precision at their score
+    return _wilson_on_units(value, table.y == view, resampling)
 
 
 def _wilson_on_units(value: float, of: Bools, resampling: Resampling) -> tuple[Interval, str]:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from medtl.evaluation import comparison, curves, grades, sentences, thresholds
 from medtl.evaluation.comparison import Comparison
 from medtl.evaluation.estimates import check, measure
-from medtl.evaluation.resampling import Floats, Ints, resample
-from medtl.vocabulary import Estimate, Task, Threshold, to_dict
+from medtl.evaluation.operating import YOUDEN
+from medtl.evaluation.resampling import Floats, Ints, resample, whose
+from medtl.vocabulary import Estimate, OperatingRule, Task, Threshold, to_dict
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,10 @@ def evaluate(
     seed: int = 0,
     draws: int = 2000,
     task: Task = "single-label",
+    rule: OperatingRule = YOUDEN,
+    patients_tune: NDArray[np.object_] | None = None,
 ) -> Evaluation:
-    """Choose the threshold on the tune part, then score the test part once.
+    """Choose the threshold on the tune part by `rule`, then score the test part once.
 
     y (n,) class indices; scores (n, k), rows sum to 1; patients (n,) or None. One set of draws of patients serves every
     number, the curves and the comparison. "ordinal": the classes are grades in order, and accuracy, which does not ask
@@ -68,11 +71,14 @@ def evaluate(
     classes = tuple(classes)
     y_tune, scores_tune = check(y_tune, scores_tune, classes)
     y, scores = check(y_test, scores_test, classes)
-    threshold = thresholds.choose(y_tune, scores_tune, classes, positive, task)
+    threshold = thresholds.choose(
+        y_tune, scores_tune, classes, positive, task, rule, whose(len(y_tune), patients_tune).group
+    )
     calls = thresholds.calls(scores, threshold, classes, positive)
     at = thresholds.positive_index(classes, positive) if len(classes) == 2 else None
     resampling = resample(y, patients_test, at, seed, draws)
     measured = measure(y, scores, calls, classes, positive, resampling)
+    patients = [resampling.units(y == k) for k in range(len(classes))] if resampling.repeats else None
     control, notes = None, measured.notes
     found, sentence = measured.estimates, sentences.headline(measured, classes, positive)
     if task == "ordinal" and len(y):
@@ -80,7 +86,7 @@ def evaluate(
         found = (*graded, *(one for one in found if one.name != "accuracy"))
         sentence = grades.sentence(graded, y, calls)
         if not any(one.name == "kappa_quadratic" for one in graded):
-            notes += ("The quadratic kappa cannot be given with an interval: the draws all agree, or hold one grade.",)
+            notes += ("The quadratic kappa is not defined: reference and calls hold one and the same grade only.",)
     if control_scores_test is not None:
         if len(np.unique(y)) > 1:
             control = comparison.against(y, scores, control_scores_test, classes, positive, resampling, control_name)
@@ -93,7 +99,7 @@ def evaluate(
         control=control,
         confusion=tuple(tuple(int(count) for count in row) for row in measured.confusion),
         sentence=sentence,
-        small_test=sentences.small_test(measured, classes, positive),
+        small_test=sentences.small_test(measured, classes, positive, patients),
         notes=notes,
         curves={"roc": curves.roc_with(y, scores, classes, positive, resampling)},
     )

@@ -14,14 +14,14 @@ from medtl.errors import BadInput
 from medtl.evaluation import comparison, conformal, evaluation, intervals, ranking
 from medtl.evaluation.comparison import SOURCE, Comparison, Worth
 from medtl.evaluation.evaluation import Evaluation
+from medtl.evaluation.operating import YOUDEN
 from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling, Weights, percentiles, resample
-from medtl.vocabulary import Estimate, Threshold, to_dict, without
+from medtl.vocabulary import Estimate, OperatingRule, Threshold, to_dict, without
 
 FEWEST = 5  # of either kind in the test part; with fewer a finding is shown, but judged by nobody
 AVERAGED = ("auroc", "auprc", "sensitivity", "specificity", "brier")
 NEVER = "accuracy"  # of a rare finding it says how rare it is
 CELLS = 150_000  # cases x findings above which fewer draws are made, so that a large test takes minutes at most
-RULE = "Each finding has a threshold of its own, chosen on the tune part (Youden)."
 Patients = NDArray[np.object_] | None
 
 
@@ -54,10 +54,13 @@ class Findings:
     each: Mapping[str, Evaluation]
     counts: Mapping[str, Counted]
     limits: Mapping[str, float]
+    rule: str
 
     @property
     def threshold(self) -> Threshold:
-        return Threshold(None, "tune", RULE)
+        return Threshold(
+            None, "tune", f"Each finding has a threshold of its own, chosen on the tune part: {self.rule}."
+        )
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -97,12 +100,14 @@ def evaluate(
     control_name: str = "thumbnails",
     seed: int = 0,
     draws: int = 2000,
+    rule: OperatingRule = YOUDEN,
+    patients_tune: Patients = None,
 ) -> Findings:
     """Choose each threshold on the tune part, then score the test part once. Scores (n, F) are each in [0, 1]."""
     classes = tuple(classes)
     for y, scores in ((y_tune, scores_tune), (y_test, scores_test)):
         _check(y, scores, classes)
-    draws = min(draws, max(400, draws * CELLS // max(1, y_test.size)))
+    draws = affordable(y_test.size, draws)
     each, counts, limits = {}, {}, {}
     for k, name in enumerate(classes):
         tune, test = y_tune[:, k] >= 0, y_test[:, k] >= 0
@@ -116,7 +121,8 @@ def evaluate(
             y_test[test, k].astype(int), _both(scores_test[test, k]), two, name,
             patients_test[test] if patients_test is not None else None,
             _both(control_scores_test[test, k]) if control_scores_test is not None else None,
-            control_name, seed, draws,
+            control_name, seed, draws, rule=rule,
+            patients_tune=patients_tune[tune] if patients_tune is not None else None,
         )  # fmt: skip
         each[name] = replace(made, estimates=tuple(one for one in made.estimates if one.name != NEVER))
     resampling = _resampling(len(y_test), patients_test, seed, draws)
@@ -131,13 +137,19 @@ def evaluate(
         estimates=(*means, *_renamed(each)),
         control=control,
         sentence=_sentence(means, judged, each, classes),
-        small_test=_small(counts),
+        small_test=_small(counts, each),
         notes=_notes(counts, judged, classes),
         curves={"roc": {name: made.curves["roc"][name] for name, made in each.items() if name in made.curves["roc"]}},
         each=each,
         counts=counts,
         limits=limits,
+        rule=rule.says,
     )
+
+
+def affordable(size: int, draws: int) -> int:
+    """How many draws are made of a table of so many cases x findings."""
+    return min(draws, max(400, draws * CELLS // max(1, size)))
 
 
 def compare(
@@ -300,14 +312,23 @@ def _short(one: Estimate) -> str:
     return f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})"
 
 
-def _small(counts: Mapping[str, Counted]) -> str | None:
+def _small(counts: Mapping[str, Counted], each: Mapping[str, Evaluation]) -> str | None:
+    """Which findings nothing can be said of, and of the rarest of the others what it could be."""
     few = [name for name, one in counts.items() if one.few]
-    if not few:
-        return None
-    return (
-        f"Fewer than {FEWEST} test cases with or without {_listed(few)}: nothing can be said of "
-        f"{'it' if len(few) == 1 else 'them'}."
-    )
+    said = []
+    if few:
+        said.append(
+            f"Fewer than {FEWEST} test cases with or without {_listed(few)}: nothing can be said of "
+            f"{'it' if len(few) == 1 else 'them'}."
+        )
+    warned = {name: each[name].small_test for name in counts if name not in few and name in each}
+    warned = {name: text for name, text in warned.items() if text}
+    if warned:
+        rarest = min(warned, key=lambda name: min(counts[name].present, counts[name].absent))
+        said.append(str(warned.pop(rarest)))
+        if warned:
+            said.append(f"Little can be said of {_listed(list(warned))}, too.")
+    return " ".join(said) or None
 
 
 def _notes(counts: Mapping[str, Counted], judged: list[int], classes: Sequence[str]) -> tuple[str, ...]:

@@ -55,6 +55,19 @@ def auprc(true: Weights, false: Weights) -> Floats:
     return np.where(false[-1] > 0, area, np.nan)
 
 
+def placed(ranking: Ranking) -> tuple[Floats, float]:
+    """How well each case is ranked among those of the other kind, (n,) in the ranking's order, and the mean, the AUROC.
+
+    Of one that has it the share of the others below it, of one that hasn't the share above it; ties count half.
+    """
+    true, false = (one[:, 0].astype(float) for one in found(ranking, np.ones((len(ranking.order), 1))))
+    size = np.diff(ranking.ends, prepend=-1)
+    below = np.repeat(false[-1] - false + _steps(false) / 2, size) / false[-1]
+    above = np.repeat(true - _steps(true) / 2, size) / true[-1]
+    each = np.where(ranking.has, below, above)
+    return each, float(each[ranking.has].mean())
+
+
 def macro_auroc(y: Ints, scores: Floats) -> float:
     """AUROC of each class against the rest, averaged; NaN where no class can be ranked. No interval: for plots only."""
     one = np.ones((len(y), 1), dtype=np.float32)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medtl.evaluation.intervals import Share, share
+
 Ints = NDArray[np.int_]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -31,6 +33,11 @@ class Resampling:
     def how(self) -> str:
         return f"bootstrap by {self.unit}, {self.counts.shape[1]}"
 
+    @property
+    def sizes(self) -> Floats:
+        """(draws,) cases in each draw: of patients with several, not always as many."""
+        return self.counts.sum(axis=0, dtype=np.int64).astype(float)
+
     def chunks(self) -> Iterator[Weights]:
         """All draws, (n, d) float32 at a time: 10,000 cases x 2,000 draws never lie in memory as floats at once."""
         n, draws = self.counts.shape
@@ -38,9 +45,50 @@ class Resampling:
         for begin in range(0, draws, width):
             yield self.counts[:, begin : begin + width].astype(np.float32)
 
-    def units(self, chosen: Bools) -> int:
+    def units(self, chosen: Bools | Ints) -> int:
         """How many patients (or cases, when no patient is known) the chosen cases come from."""
-        return len(np.unique(self.group[chosen]))
+        return int(np.count_nonzero(np.bincount(self.group[chosen])))
+
+    def take(self, chosen: Bools | Ints) -> "Resampling":
+        """The same draws, of some of the cases only, so that what is said of them agrees with what is said of all."""
+        group = self.group[chosen]
+        return Resampling(self.counts[chosen], group, self.unit, repeats=len(np.unique(group)) < len(group))
+
+    def of(self, index: Ints) -> "Resampling":
+        """For a view that keeps the rows `index` (m,) of the table; the same when it keeps them all."""
+        return self if len(index) == len(self.group) else self.take(index)
+
+    def share(self, hits: Bools, of: Bools) -> Share:
+        """How many of the cases `of` (n,) are `hits`, with an interval that knows whose cases they are."""
+        size = int(self.group.max(initial=-1)) + 1
+        return share(np.bincount(self.group[hits], minlength=size), np.bincount(self.group[of], minlength=size))
+
+    def mean(self, values: Floats) -> Floats:
+        """(draws,) mean of values (n,) over the cases in each draw."""
+        _, first, at = np.unique(self.group, return_index=True, return_inverse=True)
+        both = np.stack([np.bincount(at, values), np.bincount(at)]).astype(np.float32)  # (2, patients)
+        counts = self.counts[first]
+        width = max(1, CELLS // max(1, len(first)))
+        parts = [
+            np.einsum("kg,gd->kd", both, counts[:, begin : begin + width].astype(np.float32))
+            for begin in range(0, counts.shape[1], width)
+        ]
+        total, cases = np.concatenate(parts, axis=1).astype(float)
+        return np.asarray(total / cases)
+
+    def sums(self, label: Ints, k: int, values: Floats | None = None) -> Floats:
+        """(k, draws) sum of `values` (n,), or number of cases, of each label in each draw; label (n,) is 0 to k - 1."""
+        order = np.argsort(label, kind="stable")
+        there, starts = np.unique(label[order], return_index=True)
+        total = np.zeros((k, self.counts.shape[1]))
+        begin = 0
+        for weights in self.chunks() if len(order) else ():
+            columns = slice(begin, begin := begin + weights.shape[1])
+            part = weights[order]
+            if values is not None:
+                part *= values[order, None].astype(np.float32)
+            total[there, columns] = np.add.reduceat(part, starts, axis=0)
+        return total
 
 
 def percentiles(drawn: Floats) -> tuple[float, float]:
@@ -67,6 +115,11 @@ def resample(y: Ints, patients: NDArray[np.object_] | None, positive: int | None
         members = np.flatnonzero(kind == stratum)
         counts[members] = _draw(random, len(members), draws)
     return Resampling(counts[group], group, unit, repeats=groups < len(y))
+
+
+def whose(n: int, patients: NDArray[np.object_] | None) -> Resampling:
+    """Whose n cases are, without any draw: for what is counted only."""
+    return resample(np.zeros(n, int), patients, None, seed=0, draws=0)
 
 
 def _groups(y: Ints, patients: NDArray[np.object_] | None) -> tuple[Ints, str]:

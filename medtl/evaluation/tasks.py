@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from medtl.evaluation import comparison, conformal, evaluation, findings, thresholds
 from medtl.evaluation.comparison import SOURCE, Worth
+from medtl.evaluation.operating import YOUDEN
 from medtl.evaluation.resampling import Floats, Ints
-from medtl.vocabulary import Cohort, Estimate, Task, Threshold
+from medtl.vocabulary import Cohort, Estimate, OperatingRule, Task, Threshold
 
 Patients = NDArray[np.object_] | None
 
@@ -37,16 +38,18 @@ def evaluate(
     patients_test: Patients,
     control_scores_test: Floats | None = None,
     seed: int = 0,
+    rule: OperatingRule = YOUDEN,
+    patients_tune: Patients = None,
 ) -> Judged:
     """Choose thresholds on the tune part, then score the test part once."""
     if cohort.task == "multi-label":
         return findings.evaluate(
             truth_tune, scores_tune, truth_test, scores_test, cohort.classes, patients_test, control_scores_test,
-            seed=seed,
+            seed=seed, rule=rule, patients_tune=patients_tune,
         )  # fmt: skip
     return evaluation.evaluate(
         truth_tune, scores_tune, truth_test, scores_test, cohort.classes, cohort.positive, patients_test,
-        control_scores_test, seed=seed, task=cohort.task,
+        control_scores_test, seed=seed, task=cohort.task, rule=rule, patients_tune=patients_tune,
     )  # fmt: skip
 
 

@@ -32,9 +32,9 @@ class Table:
         self._cell = y * k + calls  # (n,) which cell of the confusion a case is in
         self._by_cell = np.argsort(self._cell, kind="stable")
         self.logits = calibration.logit(scores[:, self.views[0]])
-        self._fit = {"_constant": 0.0, "calibration_slope": 1.0, "calibration_intercept": 0.0}  # where a fit starts
+        self._fit: dict[str, float] | None = None  # where a fit starts
         self.whole = {name: float(one[0]) for name, one in self.values(np.ones((len(y), 1))).items()}
-        self._fit = {name: self.whole.get(name, np.nan) for name in self._fit}
+        self._fit = {name: self.whole.get(name, np.nan) for name in ("_constant", *TWO_CLASSES_ONLY)}
 
     def values(self, weights: Weights) -> dict[str, Floats]:
         """Name -> (d,) for weights (n, d), NaN where a weighting doesn't allow it."""
@@ -58,6 +58,9 @@ class Table:
         if bracket:
             return metric, self.classes.index(rest[:-1])
         return name, self.views[0] if self.k == 2 else None
+
+    def ranking(self, view: int) -> ranking.Ranking:
+        return self._rankings[view]
 
     def share_of(self, metric: str, view: int) -> tuple[Bools, Bools]:
         """A proportion as (n,) cases that count as right and (n,) cases it is a share of."""
@@ -90,18 +93,7 @@ class Table:
         return values
 
     def _calibration(self, weights: Weights) -> dict[str, Floats]:
-        """Searched from what the whole table gave; where that has no fit, neither has a draw of it."""
-        values = {name: np.full(weights.shape[1], np.nan) for name in self._fit}
-        has = self.y == self.views[0]
-        if has.all() or not has.any():
-            return values
-        constant, slope, level = self._fit.values()
-        if np.isfinite(slope):
-            fitted = calibration.slope(self.logits, has, weights, (constant, slope))
-            values["calibration_slope"], values["_constant"] = fitted
-        if np.isfinite(level):
-            values["calibration_intercept"] = calibration.intercept(self.logits, has, weights, level)
-        return values
+        return calibration.line(self.logits, self.y == self.views[0], weights, self._fit)
 
 
 def spoken(name: str) -> str:

@@ -21,11 +21,16 @@ class Neighbours:
     The distance of a case is that to its tenth nearest training case (Sun et al. 2022, arXiv:2204.06507); the limit is
     the 97.5 % point of the tune part. It does not see a change of prevalence, and was not measured on foreign images
     of every kind: a case that passes may still be foreign.
+
+    `tested` are the cases of the test part and `test` their features (m, D), kept so that a page can say what a wrong
+    answer looked like without loading a network; a run made before they were kept has none.
     """
 
     cases: tuple[str, ...]
     features: np.ndarray
     limit: float
+    tested: tuple[str, ...] = ()
+    test: np.ndarray | None = None
 
     def nearest(self, features: np.ndarray, count: int = 3) -> tuple[list[tuple[str, float]], float]:
         """(D,) -> the nearest training cases with their distance (0 the same, 2 opposite), and the gate's distance."""
@@ -34,24 +39,44 @@ class Neighbours:
         found = [(self.cases[i], float(distances[i])) for i in order[:count]]
         return found, float(distances[order[min(NEAREST, len(order)) - 1]])
 
+    def nearest_to(self, case: str, count: int = 3) -> list[tuple[str, float]]:
+        """As `nearest`, of a case of the test part; nothing where its features were not kept."""
+        if self.test is None or case not in self.tested:
+            return []
+        return self.nearest(self.test[self.tested.index(case)].astype(np.float32), count)[0]
+
     def accepts(self, distance: float) -> bool:
         return distance <= self.limit
 
     def save(self, folder: Path) -> None:
-        np.savez(folder / FILE, cases=np.array(self.cases), features=self.features, limit=self.limit)
+        test = self.test if self.test is not None else self.features[:0]
+        np.savez(
+            folder / FILE, cases=np.array(self.cases), features=self.features, limit=self.limit,
+            tested=np.array(self.tested, dtype=str), test=test,
+        )  # fmt: skip
 
 
-def learn(cases: Sequence[str], train: np.ndarray, tune: np.ndarray) -> Neighbours:
-    """From the features of the train part (n, D) with their case ids and those of the tune part (m, D)."""
+def learn(
+    cases: Sequence[str],
+    train: np.ndarray,
+    tune: np.ndarray,
+    tested: Sequence[str] = (),
+    test: np.ndarray | None = None,
+) -> Neighbours:
+    """From the features of the train part (n, D) with their case ids and those of the tune part (m, D); those of the
+    test part are kept and change nothing."""
     unit = _unit(train).astype(np.float16)
     distances = np.sort(_distances(_unit(tune), unit), axis=1)[:, min(NEAREST, len(unit)) - 1]
     limit = float(np.quantile(distances, SHARE_ACCEPTED, method="higher")) if len(distances) else 2.0
-    return Neighbours(tuple(cases), unit, limit)
+    kept = _unit(test).astype(np.float16) if test is not None and len(test) else None
+    return Neighbours(tuple(cases), unit, limit, tuple(tested) if kept is not None else (), kept)
 
 
 def load(folder: Path) -> Neighbours:
     with np.load(folder / FILE, allow_pickle=False) as file:
-        return Neighbours(tuple(file["cases"].tolist()), file["features"], float(file["limit"]))
+        tested = tuple(file["tested"].tolist()) if "tested" in file else ()
+        test = file["test"] if tested else None
+        return Neighbours(tuple(file["cases"].tolist()), file["features"], float(file["limit"]), tested, test)
 
 
 def _unit(features: np.ndarray) -> np.ndarray:

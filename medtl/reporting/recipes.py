@@ -38,7 +38,7 @@ def read(path: Path) -> tuple[Recipe, str]:
     if not isinstance(said, dict) or not isinstance(said.get("recipe", said), dict):
         raise BadInput(f"'{path.name}' holds no recipe.", "Give a file that `export RUN --out recipe.json` wrote.")
     try:
-        return store.known(Recipe, said.get("recipe", said), "recipe"), str(said.get("data_sha256", ""))
+        return store.recipe_of(said.get("recipe", said)), str(said.get("data_sha256", ""))
     except MedtlError as error:
         raise BadInput(
             f"'{path.name}' is no whole recipe: {error.message}", "Give a file that `export` wrote."
@@ -67,7 +67,7 @@ def repeat(
     more: dict[str, Any] = {name: value for name in MORE if (value := getattr(recipe, name))}
     run = start.start(
         ws, recipe.cohort, recipe.source, recipe.strategy, settings=recipe.settings, seed=recipe.seed,
-        uncertain=recipe.uncertain, weigh_tasks=recipe.weigh_tasks,
+        uncertain=recipe.uncertain, weigh_tasks=recipe.weigh_tasks, operating=recipe.operating,
         device=device or recipe.device, title=title or recipe.title, launch=launch, **more,
     )  # fmt: skip
     return run, _differences(recipe)

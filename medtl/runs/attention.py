@@ -21,7 +21,6 @@ from medtl.vocabulary import Estimate, MapCheck
 
 FILE = "explanation.json"
 MAPS = "explanation.npz"
-WISH = "explain"  # in the run's folder: that the maps be checked although it takes long
 
 
 @dataclass(frozen=True)
@@ -164,16 +163,6 @@ def maps(folder: Path) -> Maps:
         raise NotReady("This run has no maps of its test cases.", "Run: python -m medtl explain RUN") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise MedtlError("The maps of this run are damaged.", "Run: python -m medtl explain RUN --again") from error
-
-
-def wish(folder: Path) -> None:
-    """Leave the wish that maps be made and checked however long it takes; the worker does so after the result, or when
-    it is launched again."""
-    (folder / WISH).touch()
-
-
-def wished(folder: Path) -> bool:
-    return (folder / WISH).exists()
 
 
 def _each(cls: Any, content: Any) -> tuple[Any, ...]:

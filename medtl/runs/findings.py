@@ -68,6 +68,8 @@ def result_of(result: Result, finding: str) -> Result:
         notes=tuple(said.get("notes") or ()),
         curves={"roc": {finding: curve} if curve else {}},
         findings={},
+        finding=finding,
+        task="single-label",
         positive=finding,
     )
 

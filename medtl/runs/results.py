@@ -2,18 +2,22 @@
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medtl.errors import MedtlError, NotReady
-from medtl.runs import events, status, store
-from medtl.vocabulary import Estimate, Recipe, Threshold
+from medtl.runs import choices, events, status, store
+from medtl.vocabulary import Estimate, Recipe, Task, Threshold, to_dict
 from medtl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from medtl.runs.afterwards import External, Robustness
 
 ESTIMATES = "estimates.json"
 CURVES = "curves.json"
 CONTROL = "control.json"
+OPERATING = "operating.json"  # what another operating point, chosen after the test part was seen, changes
 CROSS_VALIDATED = "cross_validated.json"
 LEARNING_CURVE = "learning_curve.json"
 PREDICTIONS = "predictions.csv"
@@ -52,8 +56,8 @@ class Result:
     `caveats` are sentences to be read before any number: stopped early, patients unknown, no better than guessing.
     `guards` are all it is measured against, `control` among them: thumbnails, frozen probe, from scratch once there.
     `stopped` says why training ended early. `cross_validated` and `learning_curve` come some seconds after the result,
-    where they come at all. `findings` is filled where several are learned: finding -> what was written of it
-    (`medtl.runs.findings` reads it).
+    where they come at all; `robustness` and `externals` (the latest first) come on wish (`medtl.runs.afterwards`).
+    `findings` is filled where several are learned: finding -> what was written of it (`medtl.runs.findings` reads it).
     """
 
     folder: Path
@@ -76,7 +80,11 @@ class Result:
     cross_validated: "CrossValidated | None" = None
     learning_curve: "LearningCurve | None" = None
     findings: Mapping[str, Any] = field(default_factory=dict)
-    positive: str | None = None  # set where the result is about one of several findings
+    robustness: "Robustness | None" = None
+    externals: "tuple[External, ...]" = ()
+    finding: str | None = None  # set where the result is about one of several findings
+    task: Task | None = None  # None for a run made before it was written
+    positive: str | None = None  # of two classes the one that counts as "has it"
 
     @property
     def weights(self) -> Path:
@@ -149,6 +157,8 @@ def joined(findings: Iterable[str]) -> str:
 
 def load(folder: Path) -> Result:
     """The result, or NotReady while there is none. A from-scratch control that ended later replaces the cheap one."""
+    from medtl.runs import afterwards  # which reads predictions through this module
+
     content = _content(folder)
     place = folder / store.RESULT
     curves = store.read_json(place / CURVES, "result") if (place / CURVES).exists() else {}
@@ -174,13 +184,20 @@ def load(folder: Path) -> Result:
         cross_validated=_cross_validated(content.get("cross_validated")),
         learning_curve=_learning_curve(content.get("learning_curve")),
         findings=content.get("findings") or {},
+        robustness=afterwards.robustness(folder),
+        externals=afterwards.externals(folder),
+        task=content.get("task"),
+        positive=content.get("positive"),
     )
 
 
 def describe(ws: Workspace, run_id: str) -> dict[str, Any]:
     """A run as `train` and `show` print it, whatever its status; what isn't known yet is empty or null."""
+    from medtl.runs import afterwards
+
     folder = store.folder(ws, run_id)
     recipe = store.recipe(folder)
+    robust = afterwards.robustness(folder)
     now = status.progress(folder)
     told = status.last_attempt(events.read(folder, skip=("step", "phase", "epoch")))
     started = next((event for event in reversed(told) if event["event"] == "started"), {})
@@ -210,6 +227,11 @@ def describe(ws: Workspace, run_id: str) -> dict[str, Any]:
         "group": recipe.group,
         "cross_validated": content.get("cross_validated"),
         "learning_curve": content.get("learning_curve"),
+        "robustness": to_dict(robust) if robust else None,
+        "externals": [
+            {"cohort": one.cohort, "title": one.title, "cases": one.cases, "made": one.made}
+            for one in afterwards.externals(folder)
+        ],
         "confusion": content.get("confusion"),
         "sentence": content.get("sentence"),
         "small_test": content.get("small_test"),
@@ -233,12 +255,36 @@ def headline(folder: Path) -> tuple[Estimate | None, float | None, str]:
 
 
 def predictions(folder: Path) -> tuple[PredictionRow, ...]:
-    """Every scored case of the tune and the test part."""
+    """Every scored case of the tune and the test part, called at the operating point in force."""
     path = folder / store.RESULT / PREDICTIONS
     if not path.exists():
         raise NotReady("This run has no predictions yet.", "Wait until it has finished.")
+    rows = read_predictions(path)
+    return _called_anew(rows, folder) if (folder / store.RESULT / OPERATING).exists() else rows
+
+
+def read_predictions(path: Path) -> tuple[PredictionRow, ...]:
+    """What `write_predictions` wrote."""
     with path.open(newline="", encoding="utf-8") as file:
         return tuple(_row(line) for line in csv.DictReader(file))
+
+
+def _called_anew(rows: tuple[PredictionRow, ...], folder: Path) -> tuple[PredictionRow, ...]:
+    content = _content(folder)
+    positive, findings = content.get("positive"), _findings(content)
+    known = {name: (said.get("threshold") or {}).get("value") for name, said in findings.items()}
+    at = {name: 0.5 if value is None else float(value) for name, value in known.items()}
+    value = (content.get("threshold") or {}).get("value")
+
+    def called(row: PredictionRow) -> str:
+        if findings:
+            return joined(name for name, score in row.scores.items() if score >= at[name])
+        if positive is None or value is None or len(row.scores) != 2:
+            return row.predicted
+        other = next(name for name in row.scores if name != positive)
+        return positive if row.scores[positive] >= value else other
+
+    return tuple(replace(row, predicted=called(row)) for row in rows)
 
 
 def write_predictions(path: Path, classes: Sequence[str], rows: Iterable[PredictionRow]) -> None:
@@ -269,10 +315,32 @@ def _content(folder: Path) -> dict[str, Any]:
         if later.get("verdict") == "hurts":  # never hidden, found at once or later
             content["caveats"] = [*(content.get("caveats") or ()), later.get("says", "")]
     content["guards"] = guards
+    if (place / OPERATING).exists():
+        content = _at_another_point(content, store.read_json(place / OPERATING, "operating point"), folder)
     for name, file in (("cross_validated", CROSS_VALIDATED), ("learning_curve", LEARNING_CURVE)):
         if (place / file).exists():
             content[name] = store.read_json(place / file, name.replace("_", " "))
     return content
+
+
+def _at_another_point(content: dict[str, Any], other: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The result with the operating point in force, and the sentence that no reader may miss."""
+    findings = {name: {**said, **other.get("findings", {}).get(name, {})} for name, said in _findings(content).items()}
+    rule = choices.in_force(folder)
+    caveat = (
+        f"The threshold was changed after the test part had been seen ({_day(choices.read(folder))}): now "
+        f"{rule.says}. The sensitivity and specificity below may look better than they are."
+    )
+    caveats = [*(content.get("caveats") or ()), caveat]
+    return {**content, **other, "caveats": caveats, **({"findings": findings} if findings else {})}
+
+
+def _findings(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    return content.get("findings") or {}
+
+
+def _day(chosen: "choices.Choices") -> str:
+    return chosen.changed[-1].at[:10] if chosen.changed else "nobody knows when"
 
 
 def _cross_validated(content: Mapping[str, Any] | None) -> CrossValidated | None:

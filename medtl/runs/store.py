@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from medtl.errors import MedtlError, NotFound, NotReady
 from medtl.runs import events, locks
-from medtl.vocabulary import Estimate, Recipe, to_dict
+from medtl.vocabulary import Estimate, OperatingRule, Recipe, to_dict
 from medtl.workspace import Workspace, whole_folder, write_whole
 
 RECIPE = "recipe.json"
@@ -81,7 +81,13 @@ def folder(ws: Workspace, id: str) -> Path:
 
 def recipe(folder: Path) -> Recipe:
     """All choices of the run. Keys that a newer MedTL added are passed over; a damaged file is said in words."""
-    return known(Recipe, read_json(folder / RECIPE, "recipe"), "recipe")
+    return recipe_of(read_json(folder / RECIPE, "recipe"))
+
+
+def recipe_of(content: Mapping[str, Any]) -> Recipe:
+    """A recipe from what was written of it, here or in an exported file."""
+    rule = known(OperatingRule, content.get("operating") or {}, "recipe")
+    return known(Recipe, {**content, "operating": rule}, "recipe")
 
 
 def estimate(folder: Path) -> dict[str, Any] | None:

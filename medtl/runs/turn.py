@@ -61,6 +61,12 @@ def wait_for_turn(
         time.sleep(PAUSE)
 
 
+def others_wait(folder: Path) -> bool:
+    """Whether another run, older or younger, waits for the computer: what nobody asked for gives way to it."""
+    others = (folder.parent / id for id in store.ids(folder.parent) if id != folder.name)
+    return any(_still_to_begin(place) for place in others)
+
+
 def _queued_before(folder: Path) -> frozenset[str]:
     """Ids of runs made earlier that live, or are about to, and haven't begun."""
     older = (folder.parent / id for id in store.ids(folder.parent) if id < folder.name)

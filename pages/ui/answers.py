@@ -10,7 +10,7 @@ import streamlit as st
 from medtl.errors import MedtlError
 from medtl.runs.results import PredictionRow, Result
 from medtl.vocabulary import Case, Cohort
-from pages.ui import pictures, plots, several, shelf, show, upload
+from pages.ui import heat, pictures, plots, several, shelf, show, upload
 from pages.ui.consultant import consultant, explain
 from pages.ui.escape import csv_cell, md, plain, short
 
@@ -40,9 +40,8 @@ def of_a_case(cohort: Cohort | None, run: str) -> None:
     with right:
         first = several.looked_for(row.scores, result) if result.findings else row.predicted
         label = _which_class(list(row.scores), first, f"case-{row.case}")
-        with st.spinner("Looking where the network looked (about 10 s the first time, then 1 s)…"):
-            heat = explain(str(shelf.workspace().home), run, row.case, label)
-        _looked(pictures.original(cohort, cases[row.case]), heat, cases[row.case].name)
+        picture, home = pictures.original(cohort, cases[row.case]), str(shelf.workspace().home)
+        heat.looked(picture, cases[row.case].name, lambda: explain(home, run, row.case, label))
 
 
 def _right(row: PredictionRow, result: Result) -> bool:
@@ -141,9 +140,7 @@ def _one_new(cohort: Cohort | None, run: str, kept: upload.Spooled, answer: dict
         result = shelf.result(run)
         first = several.looked_for(answer["scores"], result) if result.findings else answer["predicted"]
         label = _which_class(list(answer["scores"]), first, f"new-{kept.folder.name}-{at}")
-        with st.spinner("Looking where the network looked…"):
-            heat = _heat(run, str(kept.files[at]), label)
-        _looked(answer["picture"], heat, _name(answer))
+        heat.looked(answer["picture"], _name(answer), lambda: _heat(run, str(kept.files[at]), label))
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
@@ -254,31 +251,3 @@ def _which_class(classes: Sequence[str], predicted: str, key: str) -> str:
         return str(st.selectbox(ask, list(classes), list(classes).index(predicted), format_func=plain, key=where))
     picked = st.segmented_control(ask, list(classes), default=predicted, required=True, format_func=md, key=where)
     return str(picked or predicted)
-
-
-def _looked(picture: Any, heat: Mapping[str, Any], name: str) -> None:
-    """Original and overlay side by side with a fixed legend; a flat or broken map is said and not drawn."""
-    st.markdown("**Where the network looked**")
-    st.caption("It does not show where the disease is.")
-    original, over = st.columns(2)
-    with original:
-        st.image(picture, width="stretch", caption="original", alt=f"{plain(name)}, original")
-    with over:
-        if heat["state"] != "ok":
-            st.warning(
-                md(heat["says"] or "There is nothing honest to draw for this image."), icon=":material/visibility_off:"
-            )
-            return
-        place = st.empty()
-        opacity = st.slider("Opacity of the map", 0, 100, 45, 5, format="%d %%", key="use-opacity") / 100
-        place.image(
-            pictures.blend(picture, heat["values"], opacity),
-            width="stretch",
-            caption=f"for {plain(heat['label'])}",
-            alt=f"{plain(name)} with a map of where the network looked for {plain(heat['label'])}",
-        )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("looked little", width="content")
-        st.image(pictures.legend(), width=220, alt="Colour legend from little (blue) to much (red)")
-        st.caption("looked much", width="content")
-    st.caption(f"{md(heat['method'])}, layer {md(heat['layer'])}. {md(heat['says'])}")

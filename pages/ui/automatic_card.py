@@ -10,7 +10,7 @@ import streamlit as st
 from medtl import automatic, rank
 from medtl.training import cost
 from medtl.vocabulary import Cohort, Source
-from pages.ui import budget, cards, findings_policy, selection, shelf
+from pages.ui import budget, cards, findings_policy, operating, selection, shelf
 from pages.ui.escape import md
 
 SCRATCH = "from-scratch"
@@ -25,6 +25,7 @@ def panel(cohort: Cohort, source: Source, missing: str) -> int:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             button = st.container(width="content")
             limit = budget.ask()
+            operating.ask(cohort)
         strategy, says = rank.strategy_for(shelf.workspace(), cohort, source, limit)
         advice.markdown(f":material/lightbulb: **{md(shelf.strategy_title(strategy))}.** {md(says)}")
         with steps:
@@ -81,7 +82,8 @@ def _start(cohort: Cohort, source: Source, limit: int, seconds: float, missing: 
         help=missing or None,
     ):
         run = automatic.begin(
-            shelf.workspace(), cohort.id, source.id, automatic=True, budget=limit, labels=findings_policy.chosen(cohort)
-        )
+            shelf.workspace(), cohort.id, source.id, automatic=True, budget=limit,
+            labels=findings_policy.chosen(cohort), **operating.chosen(cohort),
+        )  # fmt: skip
         shelf.forget()
         selection.go("train", run=run)

@@ -10,7 +10,7 @@ from medtl import start as starting
 from medtl.strategies.suiting import suited
 from medtl.training import cost
 from medtl.vocabulary import Cohort, Source
-from pages.ui import cards, findings_policy, selection, shelf, strategy_table
+from pages.ui import cards, findings_policy, operating, selection, shelf, strategy_table
 from pages.ui.escape import md, plain
 from pages.ui.strategy_card import Choice
 
@@ -86,12 +86,12 @@ def _begin(
         return automatic.begin(
             shelf.workspace(), cohort.id, source.id, [choice.strategy, *others], seed=choice.seed, budget=limit,
             settings={choice.strategy: choice.settings, **{id: suited(id, cohort) for id in others}}, control=control,
-            labels=findings_policy.chosen(cohort),
+            labels=findings_policy.chosen(cohort), **operating.chosen(cohort),
         )  # fmt: skip
     named = {"unlabelled": choice.unlabelled, "teacher": choice.teacher}
     more: dict[str, Any] = {name: value for name, value in named.items() if value}
     return starting.start(
         shelf.workspace(), cohort.id, source.id, choice.strategy,
         settings=choice.settings, seed=choice.seed, control=control, budget=limit, **more,
-        **findings_policy.chosen(cohort),
+        **findings_policy.chosen(cohort), **operating.chosen(cohort),
     )  # fmt: skip

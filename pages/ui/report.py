@@ -9,7 +9,7 @@ import streamlit as st
 from medtl.runs import findings
 from medtl.runs.results import PredictionRow, Result
 from medtl.vocabulary import Cohort, Estimate, Recipe
-from pages.ui import cards, pictures, plots, selection, shelf, show, words, worth
+from pages.ui import cards, plots, selection, shelf, show, words, worth
 from pages.ui.escape import csv_cell, md, plain, short
 
 # Sensitivity and specificity first, accuracy last: the order is part of the message.
@@ -173,42 +173,9 @@ def _rows(run: str, finding: str | None) -> list[PredictionRow]:
     return [row for row in rows if row.part == "test"]
 
 
-def opened(cell: tuple[str, str] | None, cohort: Cohort | None, run: str, finding: str | None = None) -> None:
-    """The images of a cell, those with the surest wrong score first."""
-    if cell is None:
-        return
-    label, called = cell
-    rows = [row for row in _rows(run, finding) if (row.label, row.predicted) == (label, called)]
-    rows.sort(key=lambda row: -row.scores.get(called, 0.0))
-    with st.container(border=True):
-        right = ":green[:material/check:]" if label == called else ":orange[:material/close:]"
-        st.markdown(f"{right} **{md(label)}, called {md(called)}** · {words.count(len(rows), 'case')} of the test part")
-        if cohort is None:
-            st.caption("The cohort of this run was deleted, so its images cannot be shown.")
-            return
-        if not rows:
-            st.caption("There is none.")
-            return
-        cases = {case.id: case for case in cohort.cases}
-        score = {row.case: row.scores.get(called, 0.0) for row in rows}
-        picked = pictures.gallery(
-            cohort,
-            [cases[row.case] for row in rows if row.case in cases],
-            f"cell-{label}-{called}",
-            columns=8,
-            rows=2,
-            says=lambda case: f"score {score[case.id]:.2f}",
-            pick="See where the network looked",
-        )
-        st.caption("Highest score for the called class first. Press a name to see where the network looked.")
-    if picked:
-        st.session_state["use-case"] = picked
-        selection.go("use")
-
-
 def scores(result: Result, cohort: Cohort | None, run: str) -> None:
     show.section("Scores of the test cases", help="How far the classes lie apart. A score is not a probability.")
-    rows = _rows(run, result.positive)
+    rows = _rows(run, result.finding)
     classes = list(rows[0].scores) if rows else []
     if not classes:
         st.caption("There are no scores.")

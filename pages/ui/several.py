@@ -11,7 +11,7 @@ from medtl.runs import findings
 from medtl.runs.findings import Row
 from medtl.runs.results import PredictionRow, Result
 from medtl.vocabulary import Case, Cohort
-from pages.ui import plots, report, show, words
+from pages.ui import failures, plots, report, show, words
 from pages.ui.escape import md, plain
 
 MEANS = ("auroc", "auprc", "sensitivity", "specificity", "brier")
@@ -101,8 +101,10 @@ def alone(result: Result, cohort: Cohort | None, run: str, finding: str) -> None
         cell = report.confusion(one, run)
     with right:
         report.roc(one, view)
-    report.opened(cell, view, run, finding)
+    tested = failures.tested(one, view, run)
+    failures.cell(tested, cell)
     report.scores(one, view, run)
+    failures.panel(tested)
 
 
 # ---- answers --------------------------------------------------------------------------------------------------------

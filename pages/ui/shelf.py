@@ -14,6 +14,7 @@ from medtl.checkup import Checkup
 from medtl.cohorts import library
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import MedtlError, NotFound
+from medtl.explanation import neighbours
 from medtl.runs import results, status, store
 from medtl.vocabulary import Case, Cohort, Recipe, Source
 from medtl.workspace import Workspace
@@ -100,13 +101,29 @@ def result(id: str) -> results.Result:
     """NotFound-like MedtlError when the run has none yet. Read anew when a control replaced the cheap one, or what is
     worked out after the result has come."""
     folder = run(id) / "result"
-    names = (results.ESTIMATES, results.CONTROL, results.CURVES, results.CROSS_VALIDATED, results.LEARNING_CURVE)
+    names = (
+        results.ESTIMATES,
+        results.OPERATING,
+        results.CONTROL,
+        results.CURVES,
+        results.CROSS_VALIDATED,
+        results.LEARNING_CURVE,
+    )
     stamps = tuple(_stamp(folder / name) for name in names)
     return _result(str(run(id)), stamps)
 
 
 def predictions(id: str) -> tuple[results.PredictionRow, ...]:
-    return _predictions(str(run(id)), _stamp(run(id) / "result" / "predictions.csv"))
+    folder = run(id) / "result"
+    return _predictions(str(run(id)), (_stamp(folder / results.PREDICTIONS), _stamp(folder / results.OPERATING)))
+
+
+def nearest(id: str, case: str) -> tuple[tuple[str, float], ...]:
+    """The three training cases most like a test case to the network of a run, with their distance; none where the run
+    kept nothing to find them by."""
+    file = run(id) / "result" / neighbours.FILE
+    kept = _neighbours(str(file.parent), _stamp(file)) if file.exists() else None
+    return tuple(kept.nearest_to(case)) if kept else ()
 
 
 def compared(ids: tuple[str, ...]) -> comparing.Compared:
@@ -229,8 +246,13 @@ def _result(folder: str, stamps: tuple[int, ...]) -> results.Result:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _predictions(folder: str, stamp: int) -> tuple[results.PredictionRow, ...]:
+def _predictions(folder: str, stamps: tuple[int, ...]) -> tuple[results.PredictionRow, ...]:
     return results.predictions(Path(folder))
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _neighbours(folder: str, stamp: int) -> neighbours.Neighbours:
+    return neighbours.load(Path(folder))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

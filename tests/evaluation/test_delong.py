@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medtl.evaluation.delong import DeLong, delong
+from medtl.evaluation.delong import DeLong, delong, interval
+from medtl.evaluation.ranking import rank
 
 
 def by_definition(has: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
@@ -68,3 +69,46 @@ def test_where_nothing_differs_p_is_below_a_twentieth_once_in_twenty() -> None:
 )
 def test_without_spread_there_is_no_test(has: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
     assert delong(has, first, second) is None
+
+
+def by_patient(has: np.ndarray, score: np.ndarray, group: np.ndarray) -> tuple[float, float]:
+    """AUROC and standard error written out, patient by patient: Obuchowski 1997, section 2.2."""
+    ill, well = score[has][:, None], score[~has][None, :]
+    kernel = (ill > well) + 0.5 * (ill == well)
+    area, m, n = kernel.mean(), has.sum(), (~has).sum()
+    tens = {g: sum(kernel.mean(axis=1)[group[has] == g]) - area * sum(group[has] == g) for g in set(group)}
+    ones = {g: sum(kernel.mean(axis=0)[group[~has] == g]) - area * sum(group[~has] == g) for g in set(group)}
+    i10, i01, i = len(set(group[has])), len(set(group[~has])), len(set(group))
+    s10 = i10 / ((i10 - 1) * m) * sum(v**2 for v in tens.values())
+    s01 = i01 / ((i01 - 1) * n) * sum(v**2 for v in ones.values())
+    s11 = i / (i - 1) * sum(tens[g] * ones[g] for g in tens)
+    return float(area), float(np.sqrt(s10 / m + s01 / n + 2 * s11 / (m * n)))
+
+
+@pytest.mark.parametrize("digits", [8, 0], ids=["no ties", "many ties"])
+@pytest.mark.parametrize("images", [1, 4])
+def test_the_interval_of_one_auroc_is_obuchowski_s_on_the_logit_scale(images: int, digits: int) -> None:
+    has, score, _ = drawn(5, n=80, digits=digits)
+    group = np.arange(80) // images  # patients of four images have both kinds
+    area, se = by_patient(has, score, group)
+    if images == 1:  # then it is DeLong's: the paired test against a score that ranks nobody
+        flat = asked(has, score, np.zeros(80)).difference
+        assert (flat.high - flat.low) / 2 / 1.959964 == pytest.approx(se, rel=1e-5)
+    found = interval(rank(has, score), group)
+    assert found is not None
+    low, high = (np.log(bound / (1 - bound)) for bound in found)
+    assert (low + high) / 2 == pytest.approx(np.log(area / (1 - area)), abs=1e-9)
+    reach = (high - low) / 2 / (se / (area * (1 - area)))
+    assert 1.96 < reach < 2.15  # Student's t of the degrees of freedom
+
+
+def test_copies_of_cases_add_no_certainty() -> None:
+    has, score, _ = drawn(2)
+    plain = interval(rank(has, score), np.arange(60))
+    copied = interval(rank(np.repeat(has, 3), np.repeat(score, 3)), np.repeat(np.arange(60), 3))
+    assert plain is not None and copied == pytest.approx(plain, abs=1e-9)
+
+
+@pytest.mark.parametrize("has", [np.arange(20) < 10, np.arange(20) == 0, np.zeros(20, bool), np.zeros(0, bool)])
+def test_without_errors_or_patients_there_is_no_such_interval(has: np.ndarray) -> None:
+    assert interval(rank(has, -np.arange(len(has), dtype=float)), np.arange(len(has))) is None

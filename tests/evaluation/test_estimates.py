@@ -121,9 +121,12 @@ def test_proportions_are_wilson_unless_a_patient_has_several_cases() -> None:
     one = found["sensitivity"]
     assert (one.n, one.how, (one.low, one.high)) == ((y == 1).sum(), "Wilson", wilson(hits, (y == 1).sum()))
     assert found["ppv"].n == (calls == 1).sum() and found["npv"].n == (calls == 0).sum()
-    assert found["auroc"].how == "bootstrap by patient, 200" and found["auroc"].n == 120
-    assert named(estimates(y, scores, calls, TWO, None, twice, draws=200))["ppv"].how == "bootstrap by patient, 200"
-    assert named(estimates(y, scores, calls, TWO, None, None, draws=200))["auroc"].how == "bootstrap by case, 200"
+    assert found["auroc"].how == "DeLong" and found["auroc"].n == 120
+    assert found["auprc"].how == "bootstrap by patient, 200, on the logit scale"
+    in_pairs = named(estimates(y, scores, calls, TWO, None, twice, draws=200))
+    assert in_pairs["ppv"].how.startswith("Wilson, clustered in ") and in_pairs["auroc"].how.endswith("by patient")
+    alone = named(estimates(y, scores, calls, TWO, None, None, draws=200))
+    assert alone["brier"].how == "bootstrap by case, 200, on the logit scale"
 
 
 def test_copies_of_a_case_add_no_certainty() -> None:
@@ -194,7 +197,7 @@ def test_a_perfect_model_gets_no_interval_of_zero_width(k: int, images: int) -> 
     if k == 2:
         assert value["auroc"].how == "Newcombe, no misranked pair"
         assert value["sensitivity"].low == pytest.approx(wilson(12, 12)[0])
-        assert value["sensitivity"].how == ("Wilson" if images == 1 else "Wilson on 12 patients")
+        assert value["sensitivity"].how == ("Wilson" if images == 1 else "Wilson, clustered in 12 patients")
     else:
         assert value["auroc"].how == "mean of the classes' bounds (Newcombe)"
 

@@ -73,3 +73,14 @@ def test_what_is_saved_answers_the_same(tmp_path: Path) -> None:
     again = neighbours.load(tmp_path)
     assert again.cases == known.cases and again.limit == known.limit
     assert again.nearest(TUNE[5]) == known.nearest(TUNE[5])
+
+
+def test_cases_of_the_test_part_find_theirs_from_the_file_alone(tmp_path: Path) -> None:
+    test = drawn(5, 2)
+    known = learn(CASES, TRAIN, TUNE, [f"test-{i}" for i in range(5)], test)
+    known.save(tmp_path)
+    again = neighbours.load(tmp_path)
+    assert again.limit == known.limit == learn(CASES, TRAIN, TUNE).limit
+    found = again.nearest_to("test-3")
+    assert [case for case, _ in found] == [case for case, _ in known.nearest(test[3])[0]]
+    assert again.nearest_to("case-0") == [] and learn(CASES, TRAIN, TUNE).nearest_to("test-3") == []

@@ -196,6 +196,8 @@ def write_result(folder: Path, cohort: Cohort, seed: int = 3) -> None:
     tpr = [x**0.22 for x in grid]
     content = {
         "schema_version": 1,
+        "task": "single-label",
+        "positive": cohort.classes[1],
         "estimates": estimates,
         "threshold": {"value": 0.5, "chosen_on": "tune", "rule": "Largest sum of sensitivity and specificity."},
         "control": {
@@ -226,4 +228,4 @@ def write_result(folder: Path, cohort: Cohort, seed: int = 3) -> None:
         "high": [min(1, t + 0.07) for t in tpr],
         "auroc": 0.91,
     }
-    (place / "curves.json").write_text(json.dumps({"roc": dict.fromkeys(cohort.classes, curve)}))
+    (place / "curves.json").write_text(json.dumps({"roc": {cohort.classes[1]: curve}}))

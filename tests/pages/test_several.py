@@ -54,6 +54,7 @@ def test_trust_says_the_means_then_every_finding_then_one(office: Office, open_p
     assert picked.value == "disc" and len(picked.options) == 3
     picked.select("bar").run()
     healthy(at)
+    assert "Where it was wrong" in words_on(at)
     alone = findings.result_of(results.load(office.runs["multi-label"]), "bar")
     assert alone.sentence in words_on(at)
 

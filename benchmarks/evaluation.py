@@ -297,10 +297,16 @@ def timing(cases: int, draws: int) -> None:
     print(f"| peer: scikit-learn's AUROC alone in a loop over the draws (from {few}) | {loop:.1f} | |\n")
     print(f"Everything takes {total / floor:.0f} times the floor and {total / loop:.2f} of the peer's AUROC alone. ")
     print(
-        f"Wanted <= {WANTED_S:.0f} s: {'met' if total <= WANTED_S else 'MISSED'}. A step of the slider (all numbers at"
+        f"Wanted <= {WANTED_S:.0f} s: {_met(total, WANTED_S)} by the clock, {_met(worked, WANTED_S)} by the processor"
     )
-    print(f"a threshold and at a prevalence): {slider:.1f} ms, wanted <= {WANTED_SLIDER_MS:.0f} ms: ", end="")
-    print(f"{'met' if slider <= WANTED_SLIDER_MS else 'MISSED'}.\n")
+    print(
+        "(they differ where other work keeps the computer busy). A step of the slider, all numbers at a threshold and"
+    )
+    print(f"at a prevalence: {slider:.1f} ms, wanted <= {WANTED_SLIDER_MS:.0f} ms: {_met(slider, WANTED_SLIDER_MS)}.\n")
+
+
+def _met(value: float, wanted: float) -> str:
+    return "met" if value <= wanted else "MISSED"
 
 
 # ---- agreement ------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ wrong here takes nothing away from the result.
 """
 
 import io
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -432,16 +433,20 @@ def _share(
 
 
 def _boxes(workspace: Workspace, cohort: str) -> dict[str, list[tuple[float, float, float, float]]]:
-    """Where a deep check found writing."""
-    from medtl import checkup
-
+    """Where a deep check found writing; read as plain numbers, since the check itself knows much that a run does not
+    need."""
     found: dict[str, list[tuple[float, float, float, float]]] = {}
     try:
-        known = checkup.load(workspace, cohort)
-    except MedtlError:
-        known = None
-    for case, box in known.boxes if known else ():
-        found.setdefault(case, []).append((box.left, box.top, box.right, box.bottom))
+        known = json.loads((workspace.cohort(cohort) / "checkup.json").read_bytes())["boxes"]
+        for case, box in known:
+            found.setdefault(str(case), []).append((
+                float(box["left"]),
+                float(box["top"]),
+                float(box["right"]),
+                float(box["bottom"]),
+            ))
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
     return found
 
 

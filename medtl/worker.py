@@ -707,6 +707,7 @@ _NEEDED = (
     "medtl.modalities.perturbations",
     "medtl.robustness",
     "medtl.runs.afterwards",
+    "medtl.runs.attention",
     "medtl.sources.architectures",
     "medtl.sources.library",
     "medtl.sources.resized",

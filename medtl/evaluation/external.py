@@ -5,12 +5,12 @@ Nobody is in both sets, so each is reckoned by its own patients and the two inte
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from medtl.evaluation import words
+from medtl.evaluation import sentences, words
 from medtl.evaluation.resampling import Ints, Resampling
 from medtl.evaluation.sides import Side, auroc_side, average, gap, of_view, share_side, value_side
 from medtl.evaluation.subgroups import FEW_KIND, by
@@ -74,7 +74,8 @@ def beside(
         return External(internal.name, (), True, ("One of the two sets holds no case, so nothing can be compared.",))
     sides = [_sides(view, threshold, of) for view, of in zip(pair, whose, strict=True)]
     kinds = [of.units(kind) for view, of in zip(pair, whose, strict=True) for kind in (view.has, ~view.has)]
-    return _made(internal.name, sides, few=min(kinds) < FEW_KIND)
+    made = _made(internal.name, sides, few=min(kinds) < FEW_KIND)
+    return replace(made, says=(*made.says, *_small(external, whose[1], sides[1])))
 
 
 def beside_of_classes(
@@ -96,6 +97,18 @@ def beside_of_classes(
         sides.append({name: one for name, one in both.items() if one is not None})
     few = min(whose.units(np.ones(len(truth), bool)) for truth, _, _, whose in (internal, external)) < 2 * FEW_KIND
     return _made("all classes", sides, few=few)
+
+
+def _small(external: View, whose: Resampling, sides: dict[str, Side]) -> list[str]:
+    """What could be true outside, where one case a patient makes that easy to say."""
+    made = []
+    for name, kind, measure in (
+        (external.name, external.has, "sensitivity"), (external.without, ~external.has, "specificity"),
+    ):  # fmt: skip
+        if measure in sides and not whose.repeats:
+            one = sides[measure].estimate
+            made.append(sentences.few(name, "external case", round(one.value * one.n), int(kind.sum()), one))
+    return [text for text in made if text is not None]
 
 
 def difference(name: str, internal: Side, external: Side) -> Beside:

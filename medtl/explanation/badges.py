@@ -42,15 +42,15 @@ _WORDS = {
     ),
     "deletion": _Words(
         "Hiding the region", BETTER, True, "the score depends on it", "the score hardly depends on it",
-        "Hiding the brightest region lowers the score by {value} more than hiding a random region of its size{centre}.",
+        "The score falls by {value} more when the brightest region is hidden than when a random one of its size is{centre}.",
     ),
     "insertion": _Words(
         "Showing only the region", BETTER, True, "the region carries the score", "the region does not carry the score",
-        "Showing only the brightest region sharp raises the score by {value} more than showing a random one{centre}.",
+        "The score rises by {value} more when only the brightest region is shown sharp than for a random one{centre}.",
     ),
     "road": _Words(
         "Filling the region in", BETTER, True, "the score depends on it", "the score hardly depends on it",
-        "Filling the brightest region in from around it lowers the score by {value} more than for a random region"
+        "The score falls by {value} more when the brightest region is filled in from around it than for a random one"
         "{centre}.",
     ),
     "steady": _Words(
@@ -78,7 +78,9 @@ def of_many(
     if centre is not None:
         at = float(np.nanmean(centre))
         middle = f" (and by {at:+.2f} against the middle of the image)"
-    says = words.says.format(value=f"{value:.2f} ({low:.2f} to {high:.2f}; n = {n})", limit=words.limit, centre=middle)
+    says = words.says.format(
+        value=f"{_told(value)} ({_told(low)} to {_told(high)}; n = {n})", limit=words.limit, centre=middle
+    )
     return MapCheck(id, words.title, value, low, high, n, words.limit, passed, _short(words, passed), says, how)
 
 
@@ -90,7 +92,7 @@ def of_one(id: str, value: float, beaten: float = 1.0, centre: float | None = No
     if words.limit == BETTER and kept and beaten < 0.85:
         passed = None  # one of few random regions did as much
     middle = "" if centre is None else f" (and by {centre:+.2f} against the middle of the image)"
-    says = words.says.format(value=f"{value:.2f}", limit=words.limit, centre=middle)
+    says = words.says.format(value=_told(value), limit=words.limit, centre=middle)
     return MapCheck(id, words.title, value, None, None, 1, words.limit, passed, _short(words, passed), says)
 
 
@@ -114,6 +116,10 @@ def _verdict(low: float, high: float, words: _Words) -> bool | None:
     if words.least:
         return True if low > words.limit else False if high <= words.limit else None
     return True if high <= words.limit else False if low > words.limit else None
+
+
+def _told(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"  # never "-0.00"
 
 
 def _short(words: _Words, passed: bool | None) -> str:

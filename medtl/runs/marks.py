@@ -74,7 +74,7 @@ def history(folder: Path) -> tuple[Mark, ...]:
         try:
             mark = _mark(json.loads(line))
             _check(mark)
-        except (ValueError, KeyError, TypeError, BadInput):
+        except (ValueError, KeyError, TypeError, AttributeError, BadInput):
             continue
         found.append(mark)
     return tuple(found)

@@ -83,8 +83,8 @@ class Subgroups:
 
 
 def subgroups(view: View, threshold: float | None, facts: Facts, resampling: Resampling) -> Subgroups:
-    """`facts` and `resampling` are of the whole table of which `view` keeps some rows. Without a threshold (each of
-    more than two classes) AUROCs alone are compared."""
+    """`facts` (numbers are put into bands) and `resampling` are of the whole table of which `view` keeps some rows.
+    Without a threshold (each of more than two classes) AUROCs alone are compared."""
     draws = resampling.of(view.index)
     fields = _fields({name: [values[i] for i in view.index] for name, values in facts.items()})
     called = view.score >= threshold if threshold is not None else None
@@ -163,7 +163,7 @@ def _few(among: Bools, has: Bools | None, resampling: Resampling) -> bool:
 def _fields(facts: Mapping[str, Sequence[bands.Value]]) -> list[_Field]:
     made = []
     for name, values in facts.items():
-        told = bands.folded(values)
+        told = bands.groups(name, values)
         names = bands.in_order(told)
         place = {one: i for i, one in enumerate(names)}
         made.append(_Field(name, tuple(told), tuple(names), np.array([place[one] for one in told], int)))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medtl.errors import BadInput, MedtlError
+from medtl.errors import BadInput, MedtlError, NotFound
 from medtl.vocabulary import OperatingRule
 from medtl.workspace import Workspace, write_whole
 
@@ -422,14 +422,19 @@ def evaluate(ws: Workspace, options: argparse.Namespace) -> Answer:
     cohort = options.other or options.cohort
     if not cohort:
         raise BadInput("No cohort was named to test the run on.", "Name it: evaluate RUN --cohort COHORT.")
-    asked = external.check(ws, options.run, cohort, mapping, options.other_patients)
-    if external.ask(ws, options.run, cohort, mapping, options.other_patients, options.again):
+    folder = store.folder(ws, options.run)
+    try:
+        asked = external.check(ws, options.run, cohort, mapping, options.other_patients)
+    except NotFound:  # the cohort was deleted since: what was found on it can still be read
+        if options.again or not any(one.cohort == cohort for one in afterwards.externals(folder)):
+            raise
+        asked = None
+    if asked and external.ask(ws, options.run, cohort, mapping, options.other_patients, options.again):
         takes = external.takes(ws, options.run, cohort, asked.cases)
         _say(f"Scoring {asked.cases:,} images takes {in_words(takes)}.")
         if options.detach:
             return {"run": options.run, "external": None, "says": "It is being worked out."}
         _follow(ws, options.run)
-    folder = store.folder(ws, options.run)
     found = next((one for one in afterwards.externals(folder) if one.cohort == cohort), None)
     if found is None:
         raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
@@ -554,7 +559,7 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     out = _path(options.out)
     if wanted and out is None:
         out = Path.cwd()
-    found = trained.predict(paths, wanted or ("predicted" if options.dicom else None))
+    found = trained.predict(paths, wanted or ("predicted" if options.dicom else None), options.method)
     answers = [prediction.as_dict(answer, out if wanted else None) for answer in found]
     return {"run": options.run, "predictions": answers, **_dicom(ws, options, paths, found, answers)}
 
@@ -596,6 +601,98 @@ def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
     _say(f"{where} answers for run {options.run}, {told}. How to ask: {where}/docs. Ctrl+C ends it.")
     serve.serve(ws, options.run, options.host, options.port, given)
     return {"run": options.run, "served": where}
+
+
+def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
+    """The badges of a run's maps, made when there are none; of one case with --case; the methods with --methods."""
+    from medtl.runs import attention, store
+    from medtl.training.machine import share_the_cores
+    from medtl.vocabulary import to_dict
+
+    folder = store.folder(ws, options.run)
+    if not (options.case or options.methods or options.again) and attention.exists(folder):
+        return {"run": options.run, **to_dict(attention.load(folder))}
+    share_the_cores()
+    from medtl import explaining
+    from medtl.training.device import prepare_process
+
+    prepare_process()
+    if options.methods:
+        explainer = explaining.explainer_of(ws, options.run)
+        return {
+            "run": options.run, "layers": list(explainer.layers), "ways": [to_dict(way) for way in explainer.ways()],
+        }  # fmt: skip
+    if options.case:
+        how = (options.label, options.method, options.layer, _path(options.out))
+        return {"run": options.run, **explaining.explain_one(ws, options.run, options.case, *how)}
+    found = explaining.explain_run(ws, options.run, method=options.method, read=True)
+    return {"run": options.run, **(to_dict(found) if found else {})}
+
+
+def pacs_set(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    password = ""
+    if options.password_file:
+        try:
+            password = Path(options.password_file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput("The file with the password cannot be read.", "Give a text file of one line.") from error
+    names = ("host", "port", "called", "calling", "tls", "authority", "receive_port", "web", "user")
+    pacs.save(ws, pacs.Settings(**{name: getattr(options, name) for name in names}, password=password))
+    return pacs.told(ws)
+
+
+def pacs_show(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return pacs.told(ws)
+
+
+def pacs_forget(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return {"forgotten": pacs.forget(ws)}
+
+
+def pacs_echo(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return pacs.echo(ws, _way(options))
+
+
+def pacs_find(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+    from medtl.vocabulary import to_dict
+
+    since, _, until = options.date.partition("-")
+    query = pacs.Query(
+        since, until if "-" in options.date else since, options.modality, options.description, options.patient
+    )
+    return {"studies": [to_dict(study) for study in pacs.find(ws, query, _way(options))]}
+
+
+def pacs_fetch(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    done = pacs.fetch(ws, options.study, Path(options.out), options.label, way=_way(options), move=options.move)
+    _say(
+        f"These files still name patients. Bring them in with `cohort add {options.out}`, which makes them anonymous, "
+        "and then delete the folder."
+    )
+    return done
+
+
+def pacs_send(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    _say(pacs.told(ws)["says"])
+    done = pacs.send(ws, [Path(file) for file in options.file], _way(options))
+    return {**done, "exit": 2 if done["failed"] else 0}
+
+
+def _way(options: argparse.Namespace) -> Any:
+    return "web" if options.over_web else None
 
 
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:

@@ -1,12 +1,13 @@
 """Asking a finished run: scores for new images or stored cases, with the gate, the set of classes and the heat map."""
 
+import functools
 import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from medtl.runs import findings, results, store
 from medtl.sources import library as sources
 from medtl.vocabulary import Cohort, HeatMap, Source, Threshold, to_dict
 from medtl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from medtl.explanation.explainer import Explainer
 
 UNLIKE = "It does not look like the images this model was trained on; do not rely on its score."
 
@@ -79,22 +83,39 @@ class Trained:
         self.threshold: Threshold = self.result.threshold or Threshold(None, "tune", "")
         self.asked = content.get("findings") or {}
 
-    def predict(self, paths: list[Path], explain: str | None = None) -> list[Answer]:
-        """Answers in the order of `paths`. `explain` names a class, or "predicted", to add a heat map for."""
+    def predict(self, paths: list[Path], explain: str | None = None, method: str = "gradcam") -> list[Answer]:
+        """Answers in the order of `paths`. `explain` names a class, or "predicted", to add a heat map for; `method` is
+        one of `explanation.methods`."""
         if explain and explain != "predicted" and explain not in self.classes:
             raise BadInput(f"This run knows no class '{explain}'.", f"Its classes: {', '.join(self.classes)}.")
-        return [self._one(path, explain) for path in paths]
+        return [self._one(path, explain, method) for path in paths]
 
-    def explain_case(self, case_id: str, label: str) -> HeatMap:
+    def explain_case(self, case_id: str, label: str, method: str = "gradcam", layer: str = "") -> HeatMap:
         """The heat map of a stored case for one class."""
         if label not in self.classes:
             raise BadInput(f"This run knows no class '{label}'.", f"Its classes: {', '.join(self.classes)}.")
-        return self._map(Pixels(self.cohort_folder).image(case_id), label)
+        return self.explainer.one(self.shown(case_id), label, method, layer)
+
+    def shown(self, case: str = "", path: str = "") -> np.ndarray:
+        """(1, C, S, S) uint8: a stored case, or a new image, as the network is shown it."""
+        from medtl.modalities.image import pictures_for
+
+        picture = self.shower.picture(Path(path))[0] if path else Pixels(self.cohort_folder).image(case)
+        return pictures_for([picture], self.source.input)
+
+    @functools.cached_property
+    def explainer(self) -> "Explainer":
+        """Says where the network looked; made when first asked."""
+        from medtl.explanation.explainer import Explainer
+
+        return Explainer(
+            self.network, self.source.input, self.classes, self.task, self.device.where, self.device.chunk_forward
+        )
 
     def close(self) -> None:
         self.shower.close()
 
-    def _one(self, path: Path, explain: str | None) -> Answer:
+    def _one(self, path: Path, explain: str | None, method: str = "gradcam") -> Answer:
         from medtl.modalities.image import pictures_for
         from medtl.training.inference import head_scores
 
@@ -122,7 +143,7 @@ class Trained:
             why_not=None if accepted else UNLIKE,
             known=self._known(path),
             nearest=tuple(nearest),
-            explanation=self._map(picture, looked_for) if looked_for else None,
+            explanation=self.explainer.one(pixels, looked_for, method) if looked_for else None,
             picture=picture,
             findings=said,
             called=called,
@@ -141,16 +162,6 @@ class Trained:
             return None
         learned = "the model learned from it" if part == "train" else "it had a part in making or testing the model"
         return f"This very image is in the cohort ({name}, {part} part): {learned}, so its answer is no test."
-
-    def _map(self, picture: np.ndarray, label: str) -> HeatMap:
-        from medtl.explanation.gradcam import explain
-        from medtl.modalities.image import pictures_for
-        from medtl.training import meaning
-        from medtl.training.tensors import to_input
-
-        k = self.classes.index(label)
-        x = to_input(pictures_for([picture], self.source.input), self.source.input, self.device.where)
-        return explain(self.network, x, k, label, lambda outputs: meaning.evidence(outputs, k, self.task))
 
 
 def as_dict(answer: Answer, out: Path | None = None) -> dict[str, Any]:

@@ -548,11 +548,12 @@ class _Story:
     def _grant(self) -> None:
         """What was asked of the frozen network. Whatever goes wrong is said, and takes nothing away from the result; a
         wish that was stopped or cannot be granted is dropped, that of a killed process stays."""
-        from medtl import elsewhere, robustness
+        from medtl import elsewhere, explaining, robustness
 
         work: dict[str, Callable[..., bool]] = {
             wishes.ROBUSTNESS: robustness.carry_out,
             wishes.EXTERNAL: elsewhere.carry_out,
+            wishes.EXPLANATION: explaining.carry_out,
         }
         for name in wishes.waiting(self.folder):
             try:
@@ -568,8 +569,10 @@ class _Story:
 
     def _unasked(self) -> None:
         """What is worth knowing of every result and costs some seconds."""
-        from medtl import robustness
+        from medtl import explaining, robustness
 
+        if not self.recipe.control_for:
+            explaining.beside_result(self.workspace, self.folder, self.listener, grouped=bool(self.recipe.group))
         if self.recipe.strategy != "from-scratch":
             robustness.unasked(self.workspace, self.folder, self.device)
 
@@ -694,6 +697,9 @@ _NEEDED = (
     "medtl.evaluation.tasks",
     "medtl.evaluation.paired",
     "medtl.evaluation.robustness",
+    "medtl.explaining",
+    "medtl.explanation.checks",
+    "medtl.explanation.explainer",
     "medtl.explanation.neighbours",
     "medtl.further",
     "medtl.frozen",
@@ -701,6 +707,7 @@ _NEEDED = (
     "medtl.modalities.perturbations",
     "medtl.robustness",
     "medtl.runs.afterwards",
+    "medtl.runs.attention",
     "medtl.sources.architectures",
     "medtl.sources.library",
     "medtl.sources.resized",

@@ -246,6 +246,8 @@ def test_a_run_is_evaluated_on_another_cohort(
     words = ["evaluate", copied, other, "--map", "malig=malignant", "--home", str(practice.ws.home)]
     assert cli.main(words) == 0 and "External test on 'Other': 16 images" in capsys.readouterr().out
     assert ask("cohort", "delete", other)[0] == 0
+    assert ask("evaluate", copied, other) == (0, said), "what was found can be read when the cohort is gone"
+    fails(ask, "evaluate", copied, other, "--again")
 
 
 @pytest.fixture

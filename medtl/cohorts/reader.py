@@ -19,6 +19,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -228,9 +229,10 @@ class Show:
 
 
 class Refer:
-    """One picture at its full size, and the header of its DICOM file (None for others) as DICOM JSON."""
+    """One picture at its full size; of a DICOM file also its header as DICOM JSON and its range of values."""
 
     def __init__(self, setup: Message, alive: Callable[[], None]) -> None:
+        self.alive = alive
         self.reading = Reading(**setup["reading"])
         self.pseudonyms = Pseudonyms(bytes.fromhex(setup["salt"]))
 
@@ -238,13 +240,25 @@ class Refer:
         from medtl.cohorts.formats import header
 
         data = _bytes(job)
-        decoded = images.read(data, job["name"], self.reading)
+        decoded = self._picture(data, job)
         answer: Message = {"shape": list(decoded.pixels.shape), "frame": decoded.frame, "bytes": decoded.pixels.size}
         if decoded.facts.get("format") != "DICOM":
-            return {**answer, "header": None}, np.ascontiguousarray(decoded.pixels).tobytes()
+            return {**answer, "header": None, "range": None}, np.ascontiguousarray(decoded.pixels).tobytes()
+        answer["range"] = header.stored_range(data, decoded.frame)
         if not job["keep"]:
             data = deidentify.clean(data, "DICOM", self.pseudonyms, patient=decoded.identity.patient).data
         return {**answer, "header": header.of(data)}, np.ascontiguousarray(decoded.pixels).tobytes()
+
+    def _picture(self, data: bytes, job: Message) -> Decoded:
+        """Of several frames the one that is asked for, else the middle one."""
+        if job["frame"] is None:
+            return images.read(data, job["name"], self.reading)
+        every = replace(self.reading, frames="each", slices=0)
+        for decoded in images.read_all(data, job["name"], every):
+            self.alive()
+            if decoded.frame == job["frame"]:
+                return decoded
+        raise BadInput(f"There is no frame {job['frame'] + 1} in the file.", "Ask about the file again.")
 
 
 # ---- blank: rectangles of stored originals --------------------------------------------------------------------------

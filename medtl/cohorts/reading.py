@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,17 @@ class Shower:
         self._crew.dismiss()
 
 
+@dataclass(frozen=True)
+class Referred:
+    """A picture, uint8 (H, W) or (H, W, 3) at full size, and what a DICOM file says: `frame` counts from 0, `header` is
+    DICOM JSON, `range` the darkest and brightest value as stored (None of a coloured one)."""
+
+    picture: Picture
+    frame: int | None
+    header: dict[str, Any] | None
+    range: tuple[float, float] | None
+
+
 class Referrer:
     """Pictures of single files with what a DICOM object must say of the file it is about. `salt` is the workspace's."""
 
@@ -127,17 +138,15 @@ class Referrer:
         setup = {"desk": "refer", "reading": asdict(reading), "salt": salt.hex()}
         self._crew = _Crew(setup, lambda: "", threading.Event())
 
-    def original(self, path: Path, keep: bool, name: str = "") -> tuple[Picture, int | None, dict[str, Any] | None]:
-        """uint8 (H, W) or (H, W, 3) at full size, its frame, and the header as DICOM JSON: None where it is no DICOM.
-
-        `keep` leaves who it is in the header; otherwise codes stand there, the same as in a cohort of this workspace.
-        """
-        place = Place(str(path.resolve()))
-        ((answer,),) = self._crew.answers([job(0, name or path.name, place, keep=keep)])
+    def original(self, path: Path, keep: bool, frame: int | None = None) -> Referred:
+        """`keep` leaves who it is in the header; else codes stand there, the same as in a cohort of this workspace.
+        `frame` counts from 0; of several the middle one if not said."""
+        ((answer,),) = self._crew.answers([job(0, path.name, Place(str(path.resolve())), keep=keep, frame=frame)])
         if "skipped" in answer:
             raise BadInput(*answer["skipped"])
         flat = np.frombuffer(answer["payload"], np.uint8)
-        return flat.reshape(answer["shape"]).copy(), answer["frame"], answer["header"]
+        picture = flat.reshape(answer["shape"]).copy()
+        return Referred(picture, answer["frame"], answer["header"], tuple(answer["range"]) if answer["range"] else None)
 
     def close(self) -> None:
         self._crew.dismiss()

@@ -101,13 +101,21 @@ def result(id: str) -> results.Result:
     """NotFound-like MedtlError when the run has none yet. Read anew when a control replaced the cheap one, or what is
     worked out after the result has come."""
     folder = run(id) / "result"
-    names = (results.ESTIMATES, results.CONTROL, results.CURVES, results.CROSS_VALIDATED, results.LEARNING_CURVE)
+    names = (
+        results.ESTIMATES,
+        results.OPERATING,
+        results.CONTROL,
+        results.CURVES,
+        results.CROSS_VALIDATED,
+        results.LEARNING_CURVE,
+    )
     stamps = tuple(_stamp(folder / name) for name in names)
     return _result(str(run(id)), stamps)
 
 
 def predictions(id: str) -> tuple[results.PredictionRow, ...]:
-    return _predictions(str(run(id)), _stamp(run(id) / "result" / "predictions.csv"))
+    folder = run(id) / "result"
+    return _predictions(str(run(id)), (_stamp(folder / results.PREDICTIONS), _stamp(folder / results.OPERATING)))
 
 
 def nearest(id: str, case: str) -> tuple[tuple[str, float], ...]:
@@ -238,7 +246,7 @@ def _result(folder: str, stamps: tuple[int, ...]) -> results.Result:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _predictions(folder: str, stamp: int) -> tuple[results.PredictionRow, ...]:
+def _predictions(folder: str, stamps: tuple[int, ...]) -> tuple[results.PredictionRow, ...]:
     return results.predictions(Path(folder))
 
 

@@ -71,9 +71,9 @@ class Desk:
             return {"ways": ways, "layers": list(trained.explainer.layers)}
         shown = trained.shown(question.get("case") or "", question.get("path") or "")
         if asked == "similar":
-            from medtl import explaining
+            from medtl import showing
 
-            return explaining.similar(trained.cohort, trained.neighbours, trained.eye, shown)
+            return showing.similar(trained.cohort, trained.neighbours, trained.eye, shown)
         how = question.get("method") or "gradcam", question.get("layer") or ""
         if asked == "explain-all":
             return {"maps": [to_dict(one) for one in trained.explainer.every(shown, *how)]}

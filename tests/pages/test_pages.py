@@ -211,7 +211,7 @@ class FakeConsultant:
             "values": values,
         }
 
-    def predict(self, run: str, paths: list[str], explain: str | None = None) -> dict[str, object]:
+    def predict(self, run: str, paths: list[str], explain: str | None = None, **wishes: object) -> dict[str, object]:
         one = {
             "predicted": "malignant",
             "scores": {"benign": 0.2, "malignant": 0.8},

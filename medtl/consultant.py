@@ -96,6 +96,7 @@ class Desk:
 
         if run_id not in self._trained:
             self._trained[run_id] = Trained(self.workspace, run_id)
+        self._trained[run_id].follow()
         self._trained.move_to_end(run_id)
         while len(self._trained) > KEPT:
             self._trained.popitem(last=False)[1].close()

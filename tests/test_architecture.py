@@ -101,6 +101,7 @@ MAY_IMPORT = {
         "medtl.explanation",
         "medtl.gate",
         "medtl.runs",
+        "medtl.trust",
     },
     "medtl.watching": {"medtl.cohorts", "medtl.evaluation", "medtl.gate", "medtl.runs"},
     "medtl.batches": {"medtl.cohorts"},

@@ -166,6 +166,7 @@ def header_of(said: Mapping[str, Any] | None) -> "Dataset | None":
         header = Dataset.from_json(dict(said))
     except Exception as error:
         raise BadInput("The header of the DICOM file is damaged.", "Export it again.") from error
+    header.SpecificCharacterSet = "ISO_IR 192"  # JSON is UTF-8, whatever the file was in
     for word in (
         "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
         "AccessionNumber", "ReferringPhysicianName",

@@ -590,6 +590,7 @@ def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
 
     given = options.token or os.environ.get(serve.VARIABLE, "")
     serve.check_open(options.host, given)
+    serve.check_free(options.host, options.port)
     serve.describe(ws, options.run)  # an unknown or unfinished run is said before anything is opened
     where = f"http://{options.host}:{options.port}"
     if given:

@@ -582,7 +582,7 @@ def _dicom(
         ws, options.run, asked, Path(options.dicom), identity=options.identity, region=options.region,
         cut=options.cut,
     )  # fmt: skip
-    return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
+    return {key: made[key] for key in ("identity", "objects", "left_out", "doubts")}
 
 
 def serve(ws: Workspace, options: argparse.Namespace) -> Answer:

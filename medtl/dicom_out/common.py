@@ -50,13 +50,14 @@ class Original:
     """The image that was asked about: `picture` uint8 (H, W) or (H, W, 3) at full size.
 
     `header` is None where it was no DICOM file; then the objects are in a study of their own. `frame` counts from 0;
-    `range` is the darkest and brightest value as stored, None where it is coloured.
+    `range` is the darkest and brightest value as stored, None where it is coloured; `burned_in`: a name may be in it.
     """
 
     picture: np.ndarray
     header: "Dataset | None"
     frame: int | None
     range: tuple[float, float] | None = None
+    burned_in: bool = False
 
 
 @dataclass(frozen=True)

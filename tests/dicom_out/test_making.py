@@ -86,6 +86,12 @@ def test_removed_nobody_is_named_and_they_refer_to_the_copy_a_cohort_keeps(
         assert one.StudyDate != original.StudyDate
 
 
+def test_where_a_name_may_stand_in_the_pixels_it_is_said(made: Make) -> None:
+    """Codes in the header are no help there, and an overlay shows every pixel."""
+    assert [doubt["image"] for doubt in made("US", "remove")[2]["doubts"]] == [1]
+    assert made("CT", "remove")[2]["doubts"] == made("US", "keep")[2]["doubts"] == []
+
+
 def test_the_codes_are_those_of_a_cohort(office_ws: tuple[Workspace, str], made: Make) -> None:
     folder, kept, _ = made("CT", "remove")
     data = (folder.parent / "original.dcm").read_bytes()

@@ -131,6 +131,34 @@ def _show_run(run: Answer) -> None:
         print(f"  {run['message']} {run.get('advice', '')}")
 
 
+def _show_predictions(answer: Answer) -> None:
+    if "csv" in answer:
+        halted = " before it was stopped" if answer["stopped"] else ""
+        print(
+            f"{answer['images']:,} images in {answer['seconds']:.0f} s{halted}: {answer['answered']:,} answered, "
+            f"{answer['undecided']:,} cannot tell, {answer['refused']:,} of another kind, {answer['unreadable']:,} not "
+            f"readable; {answer['pooled']:,} patients or series. Written to {answer['csv']}"
+        )
+        return
+    for one in answer["predictions"]:
+        frame = "" if one["frame"] is None else f", frame {one['frame']}"
+        scores = ", ".join(f"{name} {score:.2f}" for name, score in one["scores"].items())
+        print(f"{one['file']}{frame}: {one['says']}" + (f" ({one['word']}s: {scores})" if scores else ""))
+        for more in (one["known"], one["explanation"]):
+            if more:
+                print(f"  {more}")
+    print(answer["frozen"]["gate"])
+
+
+def _show_watch(answer: Answer) -> None:
+    for line in answer["says"]:
+        print(line)
+    for row in answer["agreement"]:
+        print(f"  {row['period']}: {row['says']}")
+    for row in answer["weeks"]:
+        print(f"  week of {row['week']}: {row['says']}")
+
+
 def _show_robustness(answer: Answer) -> None:
     print(answer["says"])
     found = answer["robustness"]
@@ -425,9 +453,18 @@ def _parser() -> argparse.ArgumentParser:
     resume.add_argument("run")
     resume.add_argument("--detach", action="store_true")
     command(words, "delete", commands.delete, "delete a run").add_argument("run")
-    predict = command(words, "predict", commands.predict, "ask a finished run about new images")
+    predict = command(words, "predict", commands.predict, "ask a finished run about new images", _show_predictions)
     predict.add_argument("run")
-    predict.add_argument("path", nargs="+")
+    predict.add_argument("path", nargs="+", help="images, DICOM files, folders, zips")
+    predict.add_argument("--csv", metavar="FILE", help="write the answers there as they come: for many images")
+    predict.add_argument(
+        "--pool", nargs="?", const="mean", metavar="RULE",
+        help="also one answer a patient, series or file of several images: mean (default) or median of the scores",
+    )  # fmt: skip
+    predict.add_argument(
+        "--tta", type=int, default=0, metavar="N", help="look at N small changes of each image besides: N times longer"
+    )
+    predict.add_argument("--no-log", action="store_true", help="leave the run's diary alone")
     predict.add_argument("--explain", help="gradcam (for the predicted class), or the name of a class")
     predict.add_argument("--method", default="gradcam", help="how the map is made: see `explain --methods`")
     predict.add_argument("--out", help="folder for the heat maps")
@@ -438,6 +475,18 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     predict.add_argument("--region", choices=("binary", "fractional"), default="binary", help="how it is stored")
     predict.add_argument("--cut", type=float, default=0.5, help="share of the map's peak from which a region begins")
+    log = command(words, "log", commands.watch, "what a run was asked: agreement and change over time", _show_watch)
+    log.add_argument("run")
+    log.add_argument(
+        "--read",
+        metavar="SHA256=CLASS",
+        help="what you yourself say an image is; nothing behind the sign takes it back",
+    )
+    log.add_argument("--frame", type=int, help="with --read: which frame of the file")
+    switch = log.add_mutually_exclusive_group()
+    switch.add_argument("--off", action="store_true", help="write no diary for this run from now on")
+    switch.add_argument("--on", action="store_true", help="write it again")
+    log.add_argument("--delete", action="store_true", help="delete what is there")
     serve = command(words, "serve", commands.serve, "answer other programs on this computer by HTTP, for one run")
     serve.add_argument("run")
     serve.add_argument("--port", type=int, default=8600)

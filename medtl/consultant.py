@@ -33,15 +33,25 @@ class Desk:
         asked = question["ask"]
         if asked == "warm":
             if question.get("run"):
-                self._run(question["run"]).explainer.layers  # noqa: B018 - making it is what warming means
+                trained = self._run(question["run"])
+                trained.warm()
+                trained.explainer.layers  # noqa: B018 - making it is what warming means
             return None
         if asked == "predict":
             from medtl.prediction import as_message
 
-            answers = self._run(question["run"]).predict(
-                [Path(p) for p in question["paths"]], question.get("explain"), question.get("method") or "gradcam"
+            trained, only = self._run(question["run"]), question.get("only")
+            answers = trained.predict(
+                [Path(p) for p in question["paths"]],
+                question.get("explain"),
+                question.get("method") or "gradcam",
+                pool=question.get("pool"),
+                looks=int(question.get("looks") or 0),
+                log=bool(question.get("log", True)),
+                only=(only["file"], only.get("frame")) if only else None,
             )
-            return {"predictions": [as_message(answer, self.workspace.spool) for answer in answers]}
+            said = [as_message(answer, self.workspace.spool) for answer in answers]
+            return {"predictions": said, "run": trained.describe()}
         if asked in ("explain", "explain-all", "check-map", "ways", "similar"):
             return self._looked(asked, question)
         if asked == "augment":
@@ -71,9 +81,9 @@ class Desk:
             return {"ways": ways, "layers": list(trained.explainer.layers)}
         shown = trained.shown(question.get("case") or "", question.get("path") or "")
         if asked == "similar":
-            from medtl import explaining
+            from medtl import showing
 
-            return explaining.similar(trained.cohort, trained.neighbours, trained.eye, shown)
+            return showing.similar(trained.cohort, trained.neighbours, trained.eye, shown)
         how = question.get("method") or "gradcam", question.get("layer") or ""
         if asked == "explain-all":
             return {"maps": [to_dict(one) for one in trained.explainer.every(shown, *how)]}
@@ -86,6 +96,7 @@ class Desk:
 
         if run_id not in self._trained:
             self._trained[run_id] = Trained(self.workspace, run_id)
+        self._trained[run_id].follow()
         self._trained.move_to_end(run_id)
         while len(self._trained) > KEPT:
             self._trained.popitem(last=False)[1].close()

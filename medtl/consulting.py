@@ -31,10 +31,22 @@ class Consultant:
         threading.Thread(target=self._quietly_warm, args=(run_id,), daemon=True).start()
 
     def predict(
-        self, run_id: str, paths: list[str], explain: str | None = None, method: str = "gradcam"
+        self,
+        run_id: str,
+        paths: list[str],
+        explain: str | None = None,
+        method: str = "gradcam",
+        *,
+        pool: str | None = None,
+        looks: int = 0,
+        log: bool = True,
+        only: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """See `prediction.as_message` for the shape of each entry of "predictions"."""
-        answer: dict[str, Any] = self._runs.ask(ask="predict", run=run_id, paths=paths, explain=explain, method=method)
+        """See `asking.answer.as_message` for the shape of each entry of "predictions", and `prediction.Wish` for what
+        can be asked; "run" says what holds for all of them. `only`: {"file", "frame"} of an earlier answer. For a few
+        images; many are asked about in a process of their own (`medtl.batches`)."""
+        wish = {"explain": explain, "method": method, "pool": pool, "looks": looks, "log": log, "only": only}
+        answer: dict[str, Any] = self._runs.ask(ask="predict", run=run_id, paths=paths, **wish)
         return answer
 
     def explain(
@@ -69,7 +81,7 @@ class Consultant:
 
     def similar(self, run_id: str, case_id: str = "", path: str = "") -> dict[str, Any]:
         """The nearest training cases, the prototype of each class, and the place on the plane of all: see
-        `explaining.similar`."""
+        `showing.similar`."""
         answer: dict[str, Any] = self._runs.ask(ask="similar", run=run_id, case=case_id, path=path)
         return answer
 

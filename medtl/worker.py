@@ -467,7 +467,9 @@ class _Story:
             source = trained.source_of(self.recipe, self.cohort, self.source, self.plan, self.evaluation, result)
             source = replace(source, looks=fitted.looks.times, looks_like=fitted.looks.kind)
             cards.write(result, source, trained.recipe_in_words(self.recipe))
-            self._neighbours().save(result)
+            near = self._neighbours()
+            near.save(result)
+            self._gate(near, fitted, result)
             self._traces(result)
             results.write_predictions(result / results.PREDICTIONS, self.cohort.classes, self._rows())
             write_whole(result / results.CURVES, json.dumps(self.evaluation.curves))
@@ -491,6 +493,24 @@ class _Story:
         learned, tested = ([self.cohort.cases[i].id for i in part] for part in (e.train, e.test))
         features = self.features
         return neighbours.learn(learned, features[e.train], features[e.tune], tested, features[e.test])
+
+    def _gate(self, near: "Neighbours", fitted: "Fitted", result: Path) -> None:
+        """Which new images are of the kind it was trained on."""
+        import numpy as np
+
+        from medtl.gate import gate, learning
+        from medtl.training.cross_validation import keeps_trunk
+
+        e = self.examples
+        groups = e.groups if e.groups is not None else np.arange(len(e.labels))
+
+        def of(rows: "np.ndarray") -> gate.Cases:
+            cases = [self.cohort.cases[i] for i in rows]
+            return gate.Cases(self.features[rows], learning.seen_of(e.inputs.pixels, cases), groups[rows])  # type: ignore[attr-defined]
+
+        train, tune = of(learning.some(e.train)), of(learning.some(e.tune))
+        unseen = fitted.held_out is None  # else it learned from the tune part in the end
+        gate.learn(near, groups[e.train], train, tune, keeps_trunk(self.plan), unseen).save(result)
 
     def _traces(self, result: Path) -> None:
         """So that a later target can be compared with what this run was trained on, and copies of it be found."""
@@ -703,6 +723,8 @@ _NEEDED = (
     "medtl.explanation.neighbours",
     "medtl.further",
     "medtl.frozen",
+    "medtl.gate.gate",
+    "medtl.gate.learning",
     "medtl.modalities.image",
     "medtl.modalities.perturbations",
     "medtl.robustness",

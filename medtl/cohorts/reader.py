@@ -1,10 +1,10 @@
 """The process that opens files nobody has vouched for: `python -m medtl.cohorts.reader FD`, started by `reading` only.
 
 It has a memory limit and an alarm clock and never loads torch. A line of JSON asks for a handful of files; lines of
-JSON on the given descriptor hold the answers to some of them, or to none as a sign of life. Four desks: `keep` reads a
-file into a cohort, `show` hands one picture over, `refer` also what a DICOM object must say of the file it
-refers to, `blank` blacks out rectangles. What it says of a patient it says in codes, unless `refer` is told that the
-answer goes back to where the file came from.
+JSON on the given descriptor hold the answers to some of them, or to none as a sign of life. Five desks: `keep` reads a
+file into a cohort, `show` hands one picture over, `ask` all of a file that a model is asked about, `refer` also what a
+DICOM object must say of the file it refers to, `blank` blacks out rectangles. What it says of a patient it says in
+codes, unless `refer` is told that the answer goes back to where the file came from.
 """
 
 import contextlib
@@ -28,10 +28,11 @@ import numpy as np
 from PIL import Image
 
 from medtl.cohorts import archive, deidentify, limits
+from medtl.cohorts.appearance import appearance
 from medtl.cohorts.formats import images
 from medtl.cohorts.formats.images import SUFFIXES, Decoded, Picture
 from medtl.cohorts.originals import PACK, PackWriter, Span
-from medtl.cohorts.pixels import PixelWriter, prepare, shrunk
+from medtl.cohorts.pixels import PixelWriter, prepare, shrunk, stretched
 from medtl.cohorts.pseudonyms import Pseudonyms
 from medtl.errors import BadInput
 from medtl.vocabulary import Reading
@@ -225,6 +226,49 @@ class Show:
         return answer, np.ascontiguousarray(picture).tobytes()
 
 
+# ---- ask: what a model is asked about -------------------------------------------------------------------------------
+
+
+class Ask:
+    """All pictures of a file as the cohort would read them, with what they look like and who they are of, in codes; the
+    pixels follow the line: as a cohort would keep them (`whole`), or at once as the network wants them."""
+
+    def __init__(self, setup: Message, alive: Callable[[], None]) -> None:
+        self.alive = alive
+        self.reading = Reading(**setup["reading"])
+        self.pseudonyms = Pseudonyms(bytes.fromhex(setup["salt"]))
+        self.size, self.channels, self.whole = int(setup["size"]), int(setup["channels"]), bool(setup["whole"])
+
+    def __call__(self, job: Message) -> tuple[Message, bytes]:
+        data = _bytes(job)
+        pictures: list[Message] = []
+        payload: list[bytes] = []
+        for decoded in images.read_all(data, job["name"], self.reading):
+            picture = shrunk(decoded.pixels)
+            pictures.append(self._said(decoded, picture))
+            if not (self.whole or job.get("whole")):
+                picture = stretched(picture, 1 if picture.ndim == 2 else self.channels, self.size)
+            pictures[-1]["shape"] = list(picture.shape)
+            payload.append(np.ascontiguousarray(picture).tobytes())
+            if len(pictures) > 1:
+                self.alive()
+        if not pictures:
+            raise BadInput("There is no picture in the file.", "Leave it out.")
+        whole = b"".join(payload)
+        return {"sha256": hashlib.sha256(data).hexdigest(), "pictures": pictures, "bytes": len(whole)}, whole
+
+    def _said(self, decoded: Decoded, picture: Picture) -> Message:
+        known = {"width", "height", "modality", "body", "format"}
+        facts = {key: value for key, value in decoded.facts.items() if key in known and value not in (None, "")}
+        return {
+            "facts": facts,
+            "frame": decoded.frame,
+            "patient": self.pseudonyms.patient(decoded.identity.patient),
+            "group": self.pseudonyms.group(decoded.group) if decoded.group not in ("", "file") else decoded.group,
+            "looks": appearance(picture).plain(),
+        }
+
+
 # ---- refer: one picture, and what a DICOM object says of the file it is about ---------------------------------------
 
 
@@ -314,7 +358,7 @@ def _png(pixels: Picture) -> bytes:
 
 Desk = Callable[[Message], tuple[Message, bytes]]
 DESKS: dict[str, Callable[[Message, Callable[[], None]], Desk]] = {
-    "keep": Keep, "show": Show, "refer": Refer, "blank": Blanked,
+    "keep": Keep, "show": Show, "ask": Ask, "refer": Refer, "blank": Blanked,
 }  # fmt: skip
 
 if __name__ == "__main__":

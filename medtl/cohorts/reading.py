@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,39 @@ class Shower:
         self._crew.dismiss()
 
 
+class Asker:
+    """Pictures of files that a model is asked about. A few come from one process that stays warm, many from several
+    that read ahead while somebody computes.
+
+    A file of more than FRAMES pictures gives so many, evenly spaced: what is read must fit the memory.
+    """
+
+    FRAMES = 200
+
+    def __init__(self, reading: Reading, salt: bytes, size: int, channels: int) -> None:
+        slices = min(reading.slices or self.FRAMES, self.FRAMES)
+        self._setup = {
+            "desk": "ask", "reading": asdict(replace(reading, slices=slices)), "salt": salt.hex(),
+            "size": size, "channels": channels, "whole": False,
+        }  # fmt: skip
+        self._crew = _Crew(self._setup, lambda: "", threading.Event())
+
+    def warm(self) -> None:
+        """Start the process that stays."""
+        self._crew.begin()
+
+    def few(self, jobs: Sequence[Job]) -> Iterator[Answer]:
+        for told in self._crew.answers(jobs):
+            yield from told
+
+    def many(self, jobs: Sequence[Job]) -> Iterator[Answer]:
+        """In no order; however many there are, a few wait to be taken."""
+        return answers(self._setup, jobs, lambda: "")
+
+    def close(self) -> None:
+        self._crew.dismiss()
+
+
 @dataclass(frozen=True)
 class Referred:
     """A picture, uint8 (H, W) or (H, W, 3) at full size, and what a DICOM file says: `frame` counts from 0, `header` is
@@ -185,8 +218,8 @@ class _Crew:
         """Takes out of `left` what is answered. One job alone is always answered, unless we are to stop."""
         alone = next(iter(left)) if len(left) == 1 else None
         try:
-            if self.child is None:
-                self.child = _Child({**self.setup, "shard": self.shard()})
+            self.begin()
+            assert self.child is not None
             self.child.ask(list(left.values()))
             while left:
                 told = self.child.answers(self.stop)
@@ -199,6 +232,10 @@ class _Crew:
             if alone is not None and not self.stop.is_set():
                 left.clear()
                 yield [{"job": alone, "skipped": list(lost.says)}]
+
+    def begin(self) -> None:
+        if self.child is None:
+            self.child = _Child({**self.setup, "shard": self.shard()})
 
     def dismiss(self) -> None:
         if self.child is not None:

@@ -639,7 +639,7 @@ def _dicom(
         ws, options.run, asked, Path(options.dicom), identity=options.identity, region=options.region,
         cut=options.cut,
     )  # fmt: skip
-    return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
+    return {key: made[key] for key in ("identity", "objects", "left_out", "doubts")}
 
 
 def watch(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -662,6 +662,7 @@ def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
 
     given = options.token or os.environ.get(serve.VARIABLE, "")
     serve.check_open(options.host, given)
+    serve.check_free(options.host, options.port)
     serve.describe(ws, options.run)  # an unknown or unfinished run is said before anything is opened
     where = f"http://{options.host}:{options.port}"
     if given:

@@ -377,6 +377,7 @@ def _parser() -> argparse.ArgumentParser:
         "how far a finished run falls when test images are darker, blurred, turned or compressed", _show_robustness,
     )  # fmt: skip
     robust.add_argument("run")
+    robust.add_argument("--most", type=int, default=300, help="at most so many test cases are tried, drawn by patient")
     robust.add_argument("--again", action="store_true", help="also when it has been worked out")
     robust.add_argument("--detach", action="store_true", help="return at once")
     evaluate = command(

@@ -400,8 +400,9 @@ def robustness(ws: Workspace, options: argparse.Namespace) -> Answer:
     from medtl.training.cost import in_words
     from medtl.vocabulary import to_dict
 
-    if robustness.ask(ws, options.run, options.again):
-        _say(f"Changing the test images and scoring them again takes {in_words(robustness.takes(ws, options.run))}.")
+    if robustness.ask(ws, options.run, options.again, most=options.most):
+        takes = robustness.takes(ws, options.run, options.most)
+        _say(f"Changing the test images and scoring them again takes {in_words(takes)}.")
         if options.detach:
             return {"run": options.run, "robustness": None, "says": "It is being worked out."}
         _follow(ws, options.run)

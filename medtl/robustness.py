@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medtl.cohorts import library as cohorts
-from medtl.errors import MedtlError, NotReady
+from medtl.errors import BadInput, MedtlError, NotReady
+from medtl.evaluation import robustness as numbers
 from medtl.runs import afterwards, store, turn, wishes
 from medtl.runs import launch as launching
 from medtl.runs.afterwards import Perturbed, Robustness
@@ -40,27 +41,28 @@ JUDGING = 0.15  # seconds to draw patients for one change
 # ---- asking ----------------------------------------------------------------------------------------------------------
 
 
-def ask(workspace: Workspace, run_id: str, again: bool = False, launch: bool = True) -> bool:
-    """See to it that it is worked out; False where it is there already. Raises NotReady while the run is busy."""
+def ask(workspace: Workspace, run_id: str, again: bool = False, launch: bool = True, most: int = numbers.MOST) -> bool:
+    """See to it that it is worked out, of at most so many test cases; False where it is there already. Raises NotReady
+    while the run is busy."""
+    if most < ENOUGH:
+        raise BadInput(f"{most} test cases say too little.", f"Choose {ENOUGH} or more.")
     folder = store.folder(workspace, run_id)
     if not again and afterwards.robustness(folder) is not None:
         return False
     if not (folder / store.RESULT).is_dir():
         raise NotReady("This run has no result yet.", "Wait until it has finished.")
     cohorts.load(workspace, store.recipe(folder).cohort)  # deleted: said now, not by the worker
-    wishes.leave(folder, wishes.ROBUSTNESS, {})
+    wishes.leave(folder, wishes.ROBUSTNESS, {"most": most})
     if launch:
         launching.launch(folder)
     return True
 
 
-def takes(workspace: Workspace, run_id: str) -> float:
+def takes(workspace: Workspace, run_id: str, most: int = numbers.MOST) -> float:
     """Seconds, told before it is begun."""
-    from medtl.evaluation.robustness import MOST
-
     folder = store.folder(workspace, run_id)
     cohort = cohorts.load(workspace, store.recipe(folder).cohort)
-    return _seconds(workspace, sources.from_run(folder), min(MOST, len(cohort.split.test)))
+    return _seconds(workspace, sources.from_run(folder), min(most, len(cohort.split.test)))
 
 
 def _seconds(workspace: Workspace, source: Source, cases: int) -> float:
@@ -78,14 +80,13 @@ def _seconds(workspace: Workspace, source: Source, cases: int) -> float:
 
 def unasked(workspace: Workspace, folder: Path, device: "Device") -> None:
     """After the result, where it costs little and no other run waits; gives way to one that comes. Never fails."""
-    from medtl.evaluation.robustness import MOST
     from medtl.training.cross_validation import Quiet
 
     try:
         if store.stop_requested(folder) or turn.others_wait(folder):
             return
         cohort = cohorts.load(workspace, store.recipe(folder).cohort)
-        n = min(MOST, len(cohort.split.test))
+        n = min(numbers.MOST, len(cohort.split.test))
         if n < ENOUGH or _seconds(workspace, sources.from_run(folder), n) > QUICK:
             return
         quiet = Quiet(lambda: store.stop_requested(folder) or turn.others_wait(folder))
@@ -94,7 +95,9 @@ def unasked(workspace: Workspace, folder: Path, device: "Device") -> None:
         log.exception("robustness could not be worked out")
 
 
-def carry_out(workspace: Workspace, folder: Path, device: "Device", listener: "Listener") -> bool:
+def carry_out(
+    workspace: Workspace, folder: Path, device: "Device", listener: "Listener", most: int = numbers.MOST
+) -> bool:
     """Change the test images, score them, and write what it costs; False where it was stopped, and nothing is kept.
 
     Raises MedtlError where it cannot be worked out at all: the images are gone, or all test cases are of one class.
@@ -106,7 +109,7 @@ def carry_out(workspace: Workspace, folder: Path, device: "Device", listener: "L
     began = time.monotonic()
     rounds = len(PERTURBATIONS) + 1
     frozen = Frozen(workspace, folder.name, device)
-    pictures = _Pictures(workspace, frozen)
+    pictures = _Pictures(workspace, frozen, most)
 
     def scored(change: "Perturbation | None", number: int) -> np.ndarray:
         what = f"Scoring the test images after {change.name}" if change else "Scoring the test images as they are"
@@ -136,9 +139,8 @@ def carry_out(workspace: Workspace, folder: Path, device: "Device", listener: "L
 class _Pictures:
     """The chosen cases of the test part, each changed as it is asked for."""
 
-    def __init__(self, workspace: Workspace, frozen: "Frozen") -> None:
+    def __init__(self, workspace: Workspace, frozen: "Frozen", most: int) -> None:
         from medtl.cohorts.pixels import Pixels
-        from medtl.evaluation import robustness as numbers
         from medtl.modalities.image import ImageInputs
         from medtl.training import examples
 
@@ -151,9 +153,8 @@ class _Pictures:
         truth = labels.get("targets", labels["labels"])
         who = [case.patient for case in cohort.cases]
         patients = np.array(who, dtype=object) if any(one is not None for one in who) else None
-        chosen = test[
-            numbers.drawn(cohort, truth[test], None if patients is None else patients[test], frozen.recipe.seed)
-        ]
+        who_of_test = None if patients is None else patients[test]
+        chosen = test[numbers.drawn(cohort, truth[test], who_of_test, frozen.recipe.seed, most)]
         self.of = len(test)
         self.cases = tuple(cohort.cases[i].id for i in chosen)
         self.truth = truth[chosen]
@@ -180,7 +181,6 @@ class _Pictures:
 
 
 def _judged(frozen: "Frozen", pictures: _Pictures, before: np.ndarray, after: np.ndarray, began: float) -> Robustness:
-    from medtl.evaluation import robustness as numbers
     from medtl.modalities.perturbations import PERTURBATIONS
 
     cohort, truth, who, seed = frozen.cohort, pictures.truth, pictures.patients, frozen.recipe.seed

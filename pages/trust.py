@@ -3,7 +3,7 @@
 import streamlit as st
 
 from medtl.runs.results import Result
-from pages.ui import failures, frame, report, selection, several, shelf, show, worth
+from pages.ui import failures, frame, reading_test, report, selection, several, shelf, show, worth
 from pages.ui.escape import md
 
 
@@ -41,6 +41,7 @@ def verdict(chosen: selection.Selection) -> None:
         several.alone(result, chosen.cohort, run, several.pick(result))
     else:
         one_label(result, chosen, run)
+    reading_test.entry(run)
     report.receipt(result, chosen.cohort)
     report.downloads(run)
 

@@ -11,7 +11,7 @@ import pytest
 
 from medtl import robustness, start
 from medtl.cohorts import library as cohorts
-from medtl.errors import MedtlError, NotFound, NotReady
+from medtl.errors import BadInput, MedtlError, NotFound, NotReady
 from medtl.modalities.perturbations import PERTURBATIONS
 from medtl.runs import afterwards, results, status, store, wishes
 from medtl.vocabulary import Cohort
@@ -79,6 +79,7 @@ def test_every_task_is_tried_and_told(bench: Bench, task: str) -> None:
     assert found == afterwards.robustness(folder) and found is not None
     assert [row.id for row in found.rows] == [one.id for one in PERTURBATIONS]
     assert found.cases == found.of == len(cohort.split.test) and found.patients == found.cases
+    assert found.few and not found.falls, "18 patients"
     assert found.says and found.notes and found.seconds > 0 and heard.phases[-1][1] == heard.phases[-1][2]
     ours = next(e for e in results.load(folder).estimates if e.name == "auroc")
     assert found.auroc.value == pytest.approx(ours.value, abs=1e-6), "unchanged, it is the result itself"
@@ -105,6 +106,15 @@ def test_the_scores_behind_it_are_those_of_the_result(bench: Bench, run: Path) -
     at = classes.index("malignant")
     differ = (kept.after[:, :, at] >= threshold.value) != (kept.before[:, at] >= threshold.value)
     assert differ.mean(axis=1) == pytest.approx([row.changed.value for row in found.rows])
+
+
+def test_so_many_are_tried_as_were_asked_for(bench: Bench, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert robustness.carry_out(bench.ws, run, CPU, Heard(), most=8)
+    found = afterwards.robustness(run)
+    assert found is not None and found.cases == 8 and found.of == 18 and "8 of the 18" in found.notes[0]
+    assert robustness.takes(bench.ws, run.name, 8) < robustness.takes(bench.ws, run.name)
+    with pytest.raises(BadInput):
+        robustness.ask(bench.ws, run.name, most=3, launch=False)
 
 
 def test_twice_gives_the_same(bench: Bench, run: Path) -> None:
@@ -214,11 +224,44 @@ def test_a_wish_is_carried_out_by_the_worker_also_after_it_was_killed(bench: Ben
     assert cohorts.load(bench.ws, bench.cohorts["single-label"].id)
 
 
+def test_what_was_asked_and_goes_wrong_is_said_and_dropped(
+    bench: Bench, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medtl import worker
+
+    def fails(*_: object, **__: object) -> bool:
+        raise error
+
+    monkeypatch.setattr(robustness, "carry_out", fails)
+    for error in (MedtlError("The pictures are gone.", "Add them again."), RuntimeError("a bug"), None):
+        if error is None:
+            monkeypatch.setattr(robustness, "carry_out", lambda *_, **__: False)
+        robustness.ask(bench.ws, run.name, launch=False)
+        story = worker._Story(bench.ws, run, store.recipe(run))
+        story.device = CPU
+        story._grant()
+        said = status.progress(run).notes[-1]
+        expected = {MedtlError: "The pictures are gone.", RuntimeError: "log.txt"}.get(type(error), "was stopped")
+        assert said.startswith("The test of robustness") and expected in said and not wishes.waiting(run)
+    assert results.load(run).estimates
+
+
+def test_stopped_while_it_waits_for_its_turn_the_run_is_finished_as_before(
+    bench: Bench, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medtl import worker
+
+    robustness.ask(bench.ws, run.name, launch=False)
+    store.request_stop(run)
+    assert worker._live(run) == 0
+    assert status.status(run) == "finished" and not wishes.waiting(run) and results.load(run).robustness is None
+
+
 def test_a_picture_is_turned_the_same_way_whoever_asks(bench: Bench, run: Path) -> None:
     """The change of a case does not depend on which others are tried with it."""
     from medtl.frozen import Frozen
 
-    pictures = robustness._Pictures(bench.ws, Frozen(bench.ws, run.name, CPU))
+    pictures = robustness._Pictures(bench.ws, Frozen(bench.ws, run.name, CPU), 300)
     change = next(one for one in PERTURBATIONS if one.kind == "noise")
     take = pictures.changed(change)
     assert (take(np.array([3, 5])) == np.concatenate([take(np.array([3])), take(np.array([5]))])).all()

@@ -18,7 +18,7 @@ from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling
 from medtl.evaluation.sides import Side, auroc_side, average, of_view, paired
 from medtl.evaluation.values import spoken
 from medtl.evaluation.views import View
-from medtl.vocabulary import Estimate, Task, Threshold
+from medtl.vocabulary import Estimate, OperatingRule, Task, Threshold
 
 Rule = Literal["mean", "max", "noisy-or"]
 RULES: dict[Rule, str] = {
@@ -145,7 +145,7 @@ def pool(
     whose_tune: Resampling,
     whose_test: Resampling,
     pooling: Pooling | None = None,
-    wanted: operating.Rule = YOUDEN,
+    wanted: OperatingRule = YOUDEN,
     threshold: Threshold | None = None,
 ) -> Pooled:
     """Images and patients side by side. Both thresholds come from the tune part, chosen in the same way; `threshold` is

@@ -65,6 +65,16 @@ class Robustness:
     seconds: float = 0.0
     made: str = ""
 
+    @property
+    def falls(self) -> tuple[Perturbed, ...]:
+        """The changes under which it was shown to fall, the worst first."""
+        return tuple(sorted((row for row in self.rows if row.verdict == "falls"), key=lambda row: -row.fall.value))
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few patients to say anything."""
+        return any(row.verdict == "too few" for row in self.rows)
+
 
 @dataclass(frozen=True)
 class PerturbedScores:

@@ -2,12 +2,12 @@
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medtl.errors import MedtlError, NotReady
-from medtl.runs import events, status, store
+from medtl.runs import choices, events, status, store
 from medtl.vocabulary import Estimate, Recipe, Task, Threshold, to_dict
 from medtl.workspace import Workspace
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ESTIMATES = "estimates.json"
 CURVES = "curves.json"
 CONTROL = "control.json"
+OPERATING = "operating.json"  # what another operating point, chosen after the test part was seen, changes
 CROSS_VALIDATED = "cross_validated.json"
 LEARNING_CURVE = "learning_curve.json"
 PREDICTIONS = "predictions.csv"
@@ -254,17 +255,36 @@ def headline(folder: Path) -> tuple[Estimate | None, float | None, str]:
 
 
 def predictions(folder: Path) -> tuple[PredictionRow, ...]:
-    """Every scored case of the tune and the test part."""
+    """Every scored case of the tune and the test part, called at the operating point in force."""
     path = folder / store.RESULT / PREDICTIONS
     if not path.exists():
         raise NotReady("This run has no predictions yet.", "Wait until it has finished.")
-    return read_predictions(path)
+    rows = read_predictions(path)
+    return _called_anew(rows, folder) if (folder / store.RESULT / OPERATING).exists() else rows
 
 
 def read_predictions(path: Path) -> tuple[PredictionRow, ...]:
     """What `write_predictions` wrote."""
     with path.open(newline="", encoding="utf-8") as file:
         return tuple(_row(line) for line in csv.DictReader(file))
+
+
+def _called_anew(rows: tuple[PredictionRow, ...], folder: Path) -> tuple[PredictionRow, ...]:
+    content = _content(folder)
+    positive, findings = content.get("positive"), _findings(content)
+    known = {name: (said.get("threshold") or {}).get("value") for name, said in findings.items()}
+    at = {name: 0.5 if value is None else float(value) for name, value in known.items()}
+    value = (content.get("threshold") or {}).get("value")
+
+    def called(row: PredictionRow) -> str:
+        if findings:
+            return joined(name for name, score in row.scores.items() if score >= at[name])
+        if positive is None or value is None or len(row.scores) != 2:
+            return row.predicted
+        other = next(name for name in row.scores if name != positive)
+        return positive if row.scores[positive] >= value else other
+
+    return tuple(replace(row, predicted=called(row)) for row in rows)
 
 
 def write_predictions(path: Path, classes: Sequence[str], rows: Iterable[PredictionRow]) -> None:
@@ -295,10 +315,32 @@ def _content(folder: Path) -> dict[str, Any]:
         if later.get("verdict") == "hurts":  # never hidden, found at once or later
             content["caveats"] = [*(content.get("caveats") or ()), later.get("says", "")]
     content["guards"] = guards
+    if (place / OPERATING).exists():
+        content = _at_another_point(content, store.read_json(place / OPERATING, "operating point"), folder)
     for name, file in (("cross_validated", CROSS_VALIDATED), ("learning_curve", LEARNING_CURVE)):
         if (place / file).exists():
             content[name] = store.read_json(place / file, name.replace("_", " "))
     return content
+
+
+def _at_another_point(content: dict[str, Any], other: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The result with the operating point in force, and the sentence that no reader may miss."""
+    findings = {name: {**said, **other.get("findings", {}).get(name, {})} for name, said in _findings(content).items()}
+    rule = choices.in_force(folder)
+    caveat = (
+        f"The threshold was changed after the test part had been seen ({_day(choices.read(folder))}): now "
+        f"{rule.says}. The sensitivity and specificity below may look better than they are."
+    )
+    caveats = [*(content.get("caveats") or ()), caveat]
+    return {**content, **other, "caveats": caveats, **({"findings": findings} if findings else {})}
+
+
+def _findings(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    return content.get("findings") or {}
+
+
+def _day(chosen: "choices.Choices") -> str:
+    return chosen.changed[-1].at[:10] if chosen.changed else "nobody knows when"
 
 
 def _cross_validated(content: Mapping[str, Any] | None) -> CrossValidated | None:

@@ -13,8 +13,19 @@ import numpy as np
 
 from medtl.cohorts import library as cohorts
 from medtl.errors import MedtlError
-from medtl.evaluation import conformal, findings, operating, recalibrating, reliability, thresholds
+from medtl.evaluation import (
+    conformal,
+    curves,
+    findings,
+    operating,
+    pooling,
+    recalibrating,
+    reliability,
+    thresholds,
+    utility,
+)
 from medtl.evaluation.conformal import Coverage
+from medtl.evaluation.pooling import Pooled, Pooling
 from medtl.evaluation.prevalence import Elsewhere, at_prevalence
 from medtl.evaluation.recalibrating import Calibrator
 from medtl.evaluation.resampling import Bools, Floats, Resampling, resample, whose
@@ -88,6 +99,7 @@ class _Story:
         )
         of = np.zeros(len(given.y), int) if self.several else given.y
         self.draws = findings.affordable(given.scores.size, DRAWS) if self.several else DRAWS
+        self.rule = chosen.rule or result.recipe.operating
         self.whole = resample(of, given.patients, None if self.several else at, self.seed, self.draws)
 
     def tell(self) -> Judgement:
@@ -106,7 +118,7 @@ class _Story:
             else None,
             sets=self._sets(),
             subgroups=self._subgroups(made),
-            rule=self.chosen.rule or self.result.recipe.operating,
+            rule=self.rule,
             changed=tuple(one.at for one in self.chosen.changed),
             openings=self.chosen.openings,
             opened=self.chosen.opened,
@@ -132,7 +144,13 @@ class _Story:
             calibrator=calibrator,
             mended=shown,
             word="probability" if reliability.word(calibrator, shown.after) == "probability" else "score",
-        )
+            utility=utility.decision_curve(
+                view.has, after.score, draws, self.chosen.range, self.chosen.prevalence.get(view.name), view.name,
+                calibrator.fitted,
+            ),
+            pr=curves.pr(view.has, view.score, draws),
+            pooled=self._pooled(view, threshold, draws),
+        )  # fmt: skip
 
     def _draws(self, view: View) -> Resampling:
         """Of findings each is judged by itself, as the result has it."""
@@ -155,6 +173,20 @@ class _Story:
     def _here(self, view: View, point: operating.Point) -> Elsewhere | None:
         share = self.chosen.prevalence.get(view.name)
         return at_prevalence(point, share) if share else None
+
+    def _pooled(self, view: View, threshold: Threshold | None, draws: Resampling) -> Pooled | None:
+        """Only where some patient of the test part has several images."""
+        if self.told.tune is None or not draws.repeats:
+            return None
+        mine = self.told.tune.views[self.told.at(view.name)]
+        whose_tune = whose(len(mine), self.told.tune.patients(mine))
+        rule = self.chosen.pool
+        if rule in pooling.RULES:
+            how = Pooling(rule, f"{pooling.RULES[rule].capitalize()}, as you chose.")
+        else:
+            together = self.told.tune.views if self.asked.task == "ordinal" else (mine,)
+            how = pooling.choose(together, whose_tune, pooling.rules_for(self.asked.task, self.asked.classes))
+        return pooling.pool(mine, view, whose_tune, draws, how, self.rule, threshold)
 
     # ---- all of them -------------------------------------------------------------------------------------------------
 

@@ -1,14 +1,16 @@
 """What can be said of a finished run, as values: the Trust page, the papers, Use and CLI show these and no others."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from medtl.evaluation.conformal import Coverage
 from medtl.evaluation.operating import Point
+from medtl.evaluation.pooling import Pooled
 from medtl.evaluation.prevalence import Elsewhere
 from medtl.evaluation.recalibrating import Calibrator
 from medtl.evaluation.reliability import Mended, Reliability
 from medtl.evaluation.subgroups import Subgroups
+from medtl.evaluation.utility import DecisionCurve
 from medtl.vocabulary import OperatingRule, Task, Threshold
 
 Word = Literal["score", "probability"]
@@ -20,8 +22,8 @@ class OfView:
 
     `threshold` is the score it is called from, None where the highest score (or the middle grade) decides; `point` what
     the calls do to the test cases. `calibrator` was fitted on the tune part, `mended` shows it on the test part, `word`
-    is what the output may be called. `pr` is a precision-recall curve as `curves.json` has them. What the test part
-    does not allow is None.
+    is what the output may be called. `pr` is the precision-recall curve (`curves.pr`), `pooled` one answer a patient
+    where patients have several images. What the test part does not allow is None.
     """
 
     name: str
@@ -34,6 +36,9 @@ class OfView:
     calibrator: Calibrator
     mended: Mended
     word: Word
+    utility: DecisionCurve
+    pr: dict[str, Any] | None
+    pooled: Pooled | None
 
 
 @dataclass(frozen=True)

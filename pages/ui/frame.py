@@ -25,6 +25,7 @@ OTHERS = (
     ("library", "Library", "inventory_2"),
     ("compare", "Compare", "compare_arrows"),
 )
+BEYOND = (("reading", "Read it yourself", "visibility"),)  # reached from a step, and in no list
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def pages() -> list[st.Page]:
             url_path=key,
             default=key == "home",
         )
-        for key, title, _ in (*OTHERS[:1], *STEPS, *OTHERS[1:])
+        for key, title, _ in (*OTHERS[:1], *STEPS, *OTHERS[1:], *BEYOND)
     ]
 
 

@@ -41,3 +41,18 @@ def looked(picture: Any, name: str, ask: Callable[[], Heat]) -> None:
         st.image(pictures.legend(), width=220, alt="Colour legend from little (blue) to much (red)")
         st.caption("looked much", width="content")
     st.caption(f"{md(heat['method'])}, layer {md(heat['layer'])}. {md(heat['says'])}")
+
+
+def over(picture: Any, name: str, ask: Callable[[], Heat], opacity: float = 0.45) -> None:
+    """The overlay alone, where the original stands on the page already."""
+    with st.spinner("Looking where the network looked (about 10 s the first time, then 1 s)…"):
+        heat = ask()
+    if heat["state"] != "ok":
+        st.caption(f":material/visibility_off: {md(heat['says'] or 'There is nothing honest to draw for this image.')}")
+        return
+    st.image(
+        pictures.blend(picture, heat["values"], opacity),
+        width="stretch",
+        caption=f"where the network looked for {plain(heat['label'])}: red much, blue little; not where the disease is",
+        alt=f"{plain(name)} with a map of where the network looked for {plain(heat['label'])}",
+    )

@@ -20,7 +20,8 @@ KEYS = 9  # classes that have a number key of their own
 class Desk:
     """What lies on the desk and what each key does. `blind`: neither name nor label is shown.
 
-    `says` is one line of Markdown about what was decided on a case. What cannot be done here is None.
+    `says` is one line of Markdown about what was decided on a case, `also` draws what stands below the keys. What
+    cannot be done here is None.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Desk:
     leave_out: Callable[[Case], None] | None = None
     cannot_tell: Callable[[Case], None] | None = None
     blind: bool = False
+    also: Callable[[Case], None] | None = None
 
 
 def draw(desk: Desk) -> None:
@@ -57,6 +59,8 @@ def draw(desk: Desk) -> None:
         _classes(desk, case)
         _others(desk, case)
         _moves(desk, at)
+        if desk.also:
+            desk.also(case)
 
 
 def position(desk: Desk) -> int:

@@ -1,4 +1,4 @@
-"""Six lights over a finished run, each with its reason in numbers and its rule in a sentence, and the verdict from them.
+"""Six lights over a finished run, each with its reason in numbers and its rule in a sentence, and the verdict on it.
 
 A light is never green without evidence: what was not measured is "not known". Where several classes or findings are
 asked about, the worst of them decides. Draws nothing, reads no file.
@@ -39,10 +39,11 @@ FLATTERS = (  # findings of the data check by which a model is tested on what it
 OF_THE_MODEL = ("shuffled", "shuffled-head")  # checks without which a map says nothing about this model
 
 RULES = {
-    "data": f"Holds when patients are known and none is in two parts, no test image is a near copy of one learned from, "
-    f"the data check left nothing open that flatters, each kind has {SMALL} test cases, the threshold was not changed "
-    f"after the test part was seen, and fewer than {MANY_RUNS} runs were tested on it. Does not hold when a patient is "
-    f"in two parts, the source had seen test images, or more than {100 * COPIES:.0f} % of them are near copies.",
+    "data": f"Holds when patients are known and none is in two parts, no test image is a near copy of one learned "
+    f"from, the data check left nothing open that flatters, each kind has {SMALL} test cases, the threshold was "
+    f"not changed after the test part was seen, and fewer than {MANY_RUNS} runs were tested on it. Does not "
+    f"hold when a patient is in two parts, the source had seen test images, or more than {100 * COPIES:.0f} % of them "
+    "are near copies.",
     "discrimination": f"Holds when the whole interval of the AUROC lies above {LEAST_AUROC:g} and is narrower than "
     f"{WIDE:g}, and it ranked better than thumbnails without any network. Does not hold when the interval reaches 0.5, "
     "or when something that costs less ranked better.",
@@ -120,9 +121,7 @@ def lights(
         "robustness": _robustness(result),
         "explanation": _explanation(looked),
     }
-    return tuple(
-        Light(name, one.state, one.short, one.reason, one.advice, RULES[name]) for name, one in said.items()
-    )
+    return tuple(Light(name, one.state, one.short, one.reason, one.advice, RULES[name]) for name, one in said.items())
 
 
 def verdict(lights: Sequence[Light], result: Result) -> str:
@@ -161,9 +160,7 @@ def _worst(said: Iterable[_Said]) -> _Said:
 # ---- data -----------------------------------------------------------------------------------------------------------
 
 
-def _data(
-    judgement: Judgement, result: Result, cohort: Cohort | None, found: Sequence[Finding], tested: int
-) -> _Said:
+def _data(judgement: Judgement, result: Result, cohort: Cohort | None, found: Sequence[Finding], tested: int) -> _Said:
     said = [
         *_leaks(result, cohort),
         *_flattered(found),
@@ -225,7 +222,7 @@ def _small(judgement: Judgement) -> Iterable[_Said]:
         if few < SMALL:
             kind = view.name if few == view.having else view.without
             yield _Said(
-                "with care", f"{few} test cases {kind}", f"Only {few} of its test cases were {kind}: too few to say much.",
+                "with care", f"{few} test cases {kind}", f"Only {few} of its test cases were {kind}: too few.",
                 f"Bring more cases: {SMALL} of each kind in the test part is the least.",
             )  # fmt: skip
 
@@ -321,15 +318,15 @@ def _calibration(judgement: Judgement) -> _Said:
 
 def _of_view(view: OfView, of: str) -> _Said:
     after, change = view.mended.after, view.mended.change
-    if after.off:
-        return _Said(
-            "does not hold", "clearly off", f"{of}{_how_far_off(after)}",
-            "Read its output as a score, never as a probability.",
-        )  # fmt: skip
     if after.few or after.slope is None or after.intercept is None:
         return _Said(
             "not known", "too few to judge" if after.few else "cannot be computed", f"{of}{after.says}",
             "Read its output as a score, not as a probability.",
+        )  # fmt: skip
+    if after.off:
+        return _Said(
+            "does not hold", "clearly off", f"{of}{_how_far_off(after)}",
+            "Read its output as a score, never as a probability.",
         )  # fmt: skip
     if not view.calibrator.fitted:
         return _Said("with care", "not calibrated", f"{of}{view.calibrator.says}", "Read its output as a score.")
@@ -348,7 +345,9 @@ def _how_far_off(after: Reliability) -> str:
         said.append(f"the scores were too {kind} (slope {words.whole(after.slope)}, where 1 is right)")
     if after.intercept and not after.intercept.low <= 0 <= after.intercept.high:
         kind = "low" if after.intercept.value > 0 else "high"
-        said.append(f"the scores were too {kind} on average (intercept {words.whole(after.intercept)}, where 0 is right)")
+        said.append(
+            f"the scores were too {kind} on average (intercept {words.whole(after.intercept)}, where 0 is right)"
+        )
     return f"{_start(' and '.join(said))}, n = {after.n:,}."
 
 
@@ -418,8 +417,8 @@ def _robustness(result: Result) -> _Said:
     widest = max(found.rows, key=lambda one: one.fall.high)
     if widest.fall.high >= LARGE_FALL:
         return _Said(
-            "with care", "a fall cannot be ruled out", f"No fall was shown, but one of up to {widest.fall.high:.2f} with "
-            f"{widest.name} cannot be ruled out (n = {found.cases:,}).", "More test cases narrow this.",
+            "with care", "a fall cannot be ruled out", f"No fall was shown, but one of up to {widest.fall.high:.2f} "
+            f"with {widest.name} cannot be ruled out (n = {found.cases:,}).", "More test cases narrow this.",
         )  # fmt: skip
     return _Said("holds", "no fall shown", found.says)
 

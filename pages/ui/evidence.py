@@ -53,9 +53,7 @@ def _ranking(at: Viewed, light: Light | None) -> None:
         figure = plots.roc({name: curve}, at.judgement.classes, point)
         plots.draw(figure, f"ROC curve of {plain(name)} with 95 % band. {says}", f"trust-roc-{name}")
         if auroc:
-            st.caption(
-                f"{says}, n = {auroc.n:,}: how well the {at.view.word} ranks those who have it above the others."
-            )
+            st.caption(f"{says}, n = {auroc.n:,}: how well the score ranks those who have it above the others.")
     with precision:
         _precision(at, (found.value, ppv.value) if found and (ppv := at.view.point.get("ppv")) else None)
 

@@ -86,8 +86,7 @@ def numbers(rows: Sequence[Number], tried: bool) -> go.Figure:
         figure.add_annotation(plots.right(y, 14, f"<b>{words.value(row.estimate)}</b>", size=17, color=colour))
         figure.add_annotation(plots.right(y, 78, words.interval(row.estimate), size=14))
     figure.update_xaxes(
-        range=[-0.015, 1.015], tickvals=[0, 0.25, 0.5, 0.75, 1], zeroline=False,
-        ticktext=["0 %", "25 %", "50 %", "75 %", "100 %"],
+        range=[-0.015, 1.015], tickvals=[0, 0.5, 1], zeroline=False, ticktext=["0 %", "50 %", "100 %"],
     )  # fmt: skip
     figure.update_yaxes(
         tickvals=at, ticktext=[f"<b>{row.title}</b><br>{text(row.counted)}" for row in rows],

@@ -23,6 +23,7 @@ SAID = {
     (False, False): "let pass",
 }
 LABELS = ("sensitivity", "specificity", "ppv", "npv")
+ANEW = "prevalence-changed"  # the decision curve further down rests on it, too
 FINE = 0.05  # closer than this to 0 or 1 the slider goes in thousandths
 
 
@@ -30,6 +31,8 @@ FINE = 0.05  # closer than this to 0 or 1 the slider goes in thousandths
 @show.guarded
 def panel(at: Viewed) -> None:
     """All of it is drawn anew when the slider moves, and nothing else of the page is."""
+    if st.session_state.pop(ANEW, False):
+        st.rerun(scope="app")
     show.section("At its threshold", anchor="at-its-threshold", help=operating.HELP)
     tried = _slider(at)
     point = at.view.point if tried is None else shelf.explorer(at.run).at(at.view.name, tried)
@@ -86,7 +89,7 @@ def _drawn(at: Viewed, key: str, digits: int) -> float:
     return round(
         float(
             st.slider(
-                f"{at.view.word.capitalize()} from which a case is called {md(short(at.view.name, 24))}",
+                f"Score from which a case is called {md(short(at.view.name, 24))}",
                 0.0, 1.0, step=10.0**-digits, format=f"%.{digits}f", key=key,
             )
         ),
@@ -250,3 +253,4 @@ def _keep(at: Viewed, key: str) -> None:
     known = dict(choices.read(folder).prevalence)
     known.pop(at.view.name, None)
     choices.write(folder, prevalence={**known, at.view.name: float(value) / 100} if value else known)
+    st.session_state[ANEW] = True

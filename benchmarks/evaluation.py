@@ -241,13 +241,13 @@ def timing(cases: int, draws: int) -> None:
     tune = part(random, 2000, False)
     second = np.column_stack([1 - stats.norm.cdf(test.second), stats.norm.cdf(test.second)])
     patients = test.patient.astype(str).astype(object)
-    rows: dict[str, float] = {}
+    rows: dict[str, tuple[float, float]] = {}  # wall and processor seconds
 
     @contextmanager
     def timed(what: str) -> Iterator[None]:
-        begin = time.perf_counter()
+        begin, work = time.perf_counter(), time.process_time()
         yield
-        rows[what] = time.perf_counter() - begin
+        rows[what] = time.perf_counter() - begin, time.process_time() - work
 
     with timed("draws of patients"):
         resampling = resample(test.y, patients, 1, 0, draws)
@@ -270,7 +270,7 @@ def timing(cases: int, draws: int) -> None:
         utility.decision_curve(test.has, test.probability, resampling)
     with timed("DeLong's interval, clustered"):
         delong.area(test.has, test.probability, resampling.group)
-    total = sum(rows.values())
+    total, worked = (sum(one) for one in zip(*rows.values(), strict=True))
     grid = np.linspace(0.05, 0.95, 50)
     begin = time.perf_counter()
     for threshold in grid:
@@ -289,18 +289,24 @@ def timing(cases: int, draws: int) -> None:
     loop = (time.perf_counter() - begin) * draws / few
     assert all(one.value is not None for one in thresholds)
     print(f"### Time: {cases:,} cases of {cases // 2:,} patients, {draws:,} draws\n")
-    print("| part | s |\n|---|---|")
-    for what, seconds in rows.items():
-        print(f"| {what} | {seconds:.2f} |")
-    print(f"| **everything** | **{total:.2f}** |")
-    print(f"| floor: one cumulative sum over all draws | {floor:.2f} |")
-    print(f"| peer: scikit-learn's AUROC alone in a loop over the draws (from {few}) | {loop:.1f} |\n")
+    print("| part | s | s of processor |\n|---|---|---|")
+    for what, (seconds, work) in rows.items():
+        print(f"| {what} | {seconds:.2f} | {work:.2f} |")
+    print(f"| **everything** | **{total:.2f}** | **{worked:.2f}** |")
+    print(f"| floor: one cumulative sum over all draws | {floor:.2f} | |")
+    print(f"| peer: scikit-learn's AUROC alone in a loop over the draws (from {few}) | {loop:.1f} | |\n")
     print(f"Everything takes {total / floor:.0f} times the floor and {total / loop:.2f} of the peer's AUROC alone. ")
     print(
-        f"Wanted <= {WANTED_S:.0f} s: {'met' if total <= WANTED_S else 'MISSED'}. A step of the slider (all numbers at"
+        f"Wanted <= {WANTED_S:.0f} s: {_met(total, WANTED_S)} by the clock, {_met(worked, WANTED_S)} by the processor"
     )
-    print(f"a threshold and at a prevalence): {slider:.1f} ms, wanted <= {WANTED_SLIDER_MS:.0f} ms: ", end="")
-    print(f"{'met' if slider <= WANTED_SLIDER_MS else 'MISSED'}.\n")
+    print(
+        "(they differ where other work keeps the computer busy). A step of the slider, all numbers at a threshold and"
+    )
+    print(f"at a prevalence: {slider:.1f} ms, wanted <= {WANTED_SLIDER_MS:.0f} ms: {_met(slider, WANTED_SLIDER_MS)}.\n")
+
+
+def _met(value: float, wanted: float) -> str:
+    return "met" if value <= wanted else "MISSED"
 
 
 # ---- agreement ------------------------------------------------------------------------------------------------------

@@ -639,7 +639,7 @@ def _dicom(
         ws, options.run, asked, Path(options.dicom), identity=options.identity, region=options.region,
         cut=options.cut,
     )  # fmt: skip
-    return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
+    return {key: made[key] for key in ("identity", "objects", "left_out", "doubts")}
 
 
 def watch(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -662,6 +662,7 @@ def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
 
     given = options.token or os.environ.get(serve.VARIABLE, "")
     serve.check_open(options.host, given)
+    serve.check_free(options.host, options.port)
     serve.describe(ws, options.run)  # an unknown or unfinished run is said before anything is opened
     where = f"http://{options.host}:{options.port}"
     if given:
@@ -683,7 +684,9 @@ def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
 
     folder = store.folder(ws, options.run)
     if not (options.case or options.methods or options.again) and attention.exists(folder):
-        return {"run": options.run, **to_dict(attention.load(folder))}
+        found = attention.load(folder)
+        if found.sample:
+            return {"run": options.run, **to_dict(found)}
     share_the_cores()
     from medtl import explaining
     from medtl.training.device import prepare_process
@@ -695,10 +698,12 @@ def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
             "run": options.run, "layers": list(explainer.layers), "ways": [to_dict(way) for way in explainer.ways()],
         }  # fmt: skip
     if options.case:
+        from medtl import showing
+
         how = (options.label, options.method, options.layer, _path(options.out))
-        return {"run": options.run, **explaining.explain_one(ws, options.run, options.case, *how)}
-    found = explaining.explain_run(ws, options.run, method=options.method, read=True)
-    return {"run": options.run, **(to_dict(found) if found else {})}
+        return {"run": options.run, **showing.explain_one(ws, options.run, options.case, *how)}
+    made = explaining.explain_run(ws, options.run, method=options.method, read=True)
+    return {"run": options.run, **(to_dict(made) if made else {})}
 
 
 def pacs_set(ws: Workspace, options: argparse.Namespace) -> Answer:

@@ -81,9 +81,9 @@ class Desk:
             return {"ways": ways, "layers": list(trained.explainer.layers)}
         shown = trained.shown(question.get("case") or "", question.get("path") or "")
         if asked == "similar":
-            from medtl import explaining
+            from medtl import showing
 
-            return explaining.similar(trained.cohort, trained.neighbours, trained.eye, shown)
+            return showing.similar(trained.cohort, trained.neighbours, trained.eye, shown)
         how = question.get("method") or "gradcam", question.get("layer") or ""
         if asked == "explain-all":
             return {"maps": [to_dict(one) for one in trained.explainer.every(shown, *how)]}
@@ -96,6 +96,7 @@ class Desk:
 
         if run_id not in self._trained:
             self._trained[run_id] = Trained(self.workspace, run_id)
+        self._trained[run_id].follow()
         self._trained.move_to_end(run_id)
         while len(self._trained) > KEPT:
             self._trained.popitem(last=False)[1].close()

@@ -81,7 +81,7 @@ class Consultant:
 
     def similar(self, run_id: str, case_id: str = "", path: str = "") -> dict[str, Any]:
         """The nearest training cases, the prototype of each class, and the place on the plane of all: see
-        `explaining.similar`."""
+        `showing.similar`."""
         answer: dict[str, Any] = self._runs.ask(ask="similar", run=run_id, case=case_id, path=path)
         return answer
 

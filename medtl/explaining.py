@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -21,13 +21,12 @@ from medtl.cohorts import library as cohorts
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import BadInput, MedtlError
 from medtl.explanation import attention as shares
-from medtl.explanation import badges, examples, states
+from medtl.explanation import badges, states
 from medtl.explanation.methods import DEFAULT, METHODS
-from medtl.explanation.neighbours import Neighbours
 from medtl.runs import attention, results, store
 from medtl.runs.attention import Attention, CaseAttention, Share, Step
 from medtl.sources import library as sources
-from medtl.vocabulary import Cohort, Estimate, HeatMap, MapCheck, labels_of, to_dict
+from medtl.vocabulary import Cohort, Estimate, MapCheck
 from medtl.workspace import Workspace, write_whole
 
 log = logging.getLogger("medtl.worker")
@@ -35,7 +34,6 @@ log = logging.getLogger("medtl.worker")
 if TYPE_CHECKING:
     from medtl.explanation.explainer import Explainer
     from medtl.training.device import Device
-    from medtl.training.inference import Eye
 
 SAMPLE = 30  # test cases whose maps are checked, drawn by class that was called
 FEWEST = 10  # fewer than this are not worth a badge
@@ -180,64 +178,6 @@ class _Quiet:
         return self.under.should_stop()
 
 
-def explain_one(
-    workspace: Workspace, run_id: str, case: str, label: str | None = None, method: str = DEFAULT, layer: str = "",
-    out: Path | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """A stored case as `explain --case` prints it: the state of the map of every class, and the badges of one."""
-    from medtl.modalities.image import pictures_for
-
-    folder = store.folder(workspace, run_id)
-    cohort = cohorts.load(workspace, results.load(folder).recipe.cohort)
-    explainer = explainer_of(workspace, run_id)
-    picture = Pixels(workspace.cohort(cohort.id)).image(case)
-    shown = pictures_for([picture], explainer.spec)
-    if label is None:
-        label = cohort.classes[int(explainer.scores(explainer.input(shown))[0].argmax())]
-    made = []
-    for one in explainer.every(shown, method, layer):
-        file = _drawn_to(out, case, one, picture) if out is not None and one.state == "ok" else None
-        made.append({"label": one.label, "state": one.state, "says": one.says, "layer": one.layer, "file": file})
-    found = explainer.check(shown, label, method, layer)
-    return {"case": case, "label": label, "method": method, "maps": made, "checks": [to_dict(check) for check in found]}
-
-
-def _drawn_to(out: Path, case: str, heat: HeatMap, picture: np.ndarray) -> str:
-    from PIL import Image
-
-    from medtl.explanation.overlay import overlay
-
-    out.mkdir(parents=True, exist_ok=True)
-    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{case}-{heat.label}")[:100]
-    path = out / f"{stem}-where-it-looked.png"
-    Image.fromarray(overlay(picture, np.array(heat.values))).save(path)
-    return str(path)
-
-
-def similar(cohort: Cohort, known: Neighbours, eye: "Eye", shown: np.ndarray, nearest: int = 3) -> dict[str, Any]:
-    """What the network finds like one picture (1, C, S, S) among its training cases, as a message.
-
-    "nearest" and "prototypes" (one a class): case, label, distance; "place": (x, y) on the plane of "cases" and
-    "points"; "explained": the share of all differences that the plane shows.
-    """
-    features = eye.features(shown.__getitem__, np.array([0]))[0]
-    labels = {case.id: results.joined(labels_of(case)) for case in cohort.cases}
-    single = {id: label for id, label in labels.items() if label in cohort.classes}
-    plane = examples.plane(known)
-    return {
-        "nearest": [
-            {"case": case, "label": labels.get(case, ""), "distance": round(distance, 4)}
-            for case, distance in known.nearest(features, nearest)[0]
-        ],
-        "prototypes": [to_dict(one) for one in examples.prototypes(known, single)],
-        "place": [round(value, 4) for value in plane.place(features)],
-        "cases": list(plane.cases),
-        "labels": [labels.get(case, "") for case in plane.cases],
-        "points": np.round(plane.points, 4).tolist(),
-        "explained": round(plane.explained, 4),
-    }
-
-
 # ---- the steps -------------------------------------------------------------------------------------------------------
 
 
@@ -273,8 +213,22 @@ def _affordable(work: _Work, seconds: float | None, sample: int) -> tuple[tuple[
         return (), 0
     can = min(sample, len(rows), int(left / a_case))
     if can < min(FEWEST, sample, len(rows)):
-        return (rows, 0) if exact else ((), 0)
+        return _unchecked(work, rows, a_case * min(SAMPLE, len(rows))) if exact else ((), 0)
+    if sample == 0 and exact:
+        return _unchecked(work, rows, a_case * min(SAMPLE, len(rows)))
     return rows, can
+
+
+def _unchecked(
+    work: _Work, rows: tuple[results.PredictionRow, ...], takes: float
+) -> tuple[tuple[results.PredictionRow, ...], int]:
+    from medtl.training.cost import in_words
+
+    work.notes.append(
+        f"No badges yet: to measure them takes {in_words(takes)}. Ask for them on the Trust page, or run: "
+        "python -m medtl explain RUN"
+    )
+    return rows, 0
 
 
 def _drawn(work: _Work, rows: Sequence[results.PredictionRow], count: int) -> tuple[results.PredictionRow, ...]:

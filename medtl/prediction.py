@@ -93,14 +93,17 @@ class Trained:
         self.salt = workspace.salt()
         # A new image is opened as the cohort's were, in a process of its own.
         self.desk = Asker(self.cohort.reading, self.salt, self.source.input.size, self.source.input.channels)
-        self.settled = settled or settling.settled(self.result, self.classes)
+        self.point = settling.stamp(self.folder)
+        self.settled = settled or settling.settled(self.folder, self.result, self.classes)
         part = self.cohort.split.part_of()
         self.cases = {case.sha256: (case.name, part.get(case.id, "")) for case in self.cohort.cases}
         self.patients = {case.patient: part.get(case.id, "") for case in self.cohort.cases if case.patient}
 
-    @property
-    def set_limit(self) -> float:
-        return float(self.settled.limits.min())
+    def follow(self) -> None:
+        """Take over another operating point, where one was chosen since."""
+        if (now := settling.stamp(self.folder)) != self.point:
+            self.point, self.result = now, results.load(self.folder)
+            self.settled = settling.settled(self.folder, self.result, self.classes)
 
     def predict(
         self, paths: Sequence[Path], explain: str | None = None, method: str = "gradcam", **wishes: Any

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medtl import cli, explaining
+from medtl import cli, explaining, showing
 from medtl.cohorts.pixels import Pixels
 from medtl.consultant import Desk
 from medtl.errors import BadInput, NotFound
 from medtl.explanation import badges
-from medtl.runs import attention, results
+from medtl.runs import attention, marks, results
 from tests.conftest import Practice
 
 
@@ -101,6 +101,22 @@ def test_time_is_kept_to(practice: Practice) -> None:
     assert attention.load(practice.folder) == before  # nothing is half-written
 
 
+def test_without_the_closed_form_a_sample_is_explained_by_the_library(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[np.ndarray] = []
+    monkeypatch.setattr("medtl.explanation.gradcam.Maps.exact", lambda self, method="gradcam", layer="": False)
+    monkeypatch.setattr(explaining, "_keep", lambda result, work, rows, maps, found: kept.append(maps))
+    said = explaining.explain_run(practice.ws, practice.run, sample=3)
+    assert said is not None and not said.exact and said.sample == len(said.cases) == 3 < said.of
+    assert "3 of" in said.notes[0] and all(check.n <= 3 and check.passed is None for check in said.checks)
+    maps = attention.maps(practice.folder)
+    for row, case in enumerate(said.cases):
+        for k, label in enumerate(maps.classes):
+            exact = maps.of(case.case, label)
+            assert np.allclose(kept[0][row, k] / np.abs(kept[0][row, k]).max(), exact, atol=5e-3)
+
+
 def test_writing_that_a_deep_check_found_is_an_alarm_when_it_is_looked_at(practice: Practice) -> None:
     work = explaining._begin(practice.ws, practice.run, "gradcam")
     rows = work.rows
@@ -130,3 +146,27 @@ def test_the_command_prints_the_badges(
     assert {one["label"] for one in said["maps"]} == set(practice.cohort.classes)
     drawn = [one["file"] for one in said["maps"] if one["file"]]
     assert all(Path(file).exists() for file in drawn)
+
+
+def test_maps_are_held_against_what_clinicians_drew(practice: Practice) -> None:
+    maps = attention.maps(practice.folder)
+    (practice.folder / marks.FILE).unlink(missing_ok=True)
+    assert showing.agreement(practice.ws, practice.run).estimates == ()
+    label = maps.classes[1]
+    for case in maps.cases[:4]:  # a region drawn around the strongest cell, and for one case around nothing
+        values = maps.of(case, label)
+        assert values is not None
+        height, width = values.shape
+        i, j = np.unravel_index(int(values.argmax()), values.shape)
+        region = marks.box(j / width, i / height, (j + 1) / width, (i + 1) / height)
+        said = "right" if values.max() > 0 else "wrong"
+        marks.add(practice.folder, marks.Mark(case, label, (region,), said))  # type: ignore[arg-type]
+    marks.add(practice.folder, marks.Mark(maps.cases[5], label, said="wrong", words="the corner"))
+    found = showing.agreement(practice.ws, practice.run)
+    (practice.folder / marks.FILE).unlink()
+    pointing = found.estimate("pointing")
+    assert found.cases == maps.cases[:4] and pointing is not None and pointing.n == 4
+    assert pointing.value == np.mean(found.hits) and pointing.low < pointing.high
+    drawn = [np.max(maps.of(case, label)) > 0 for case in found.cases]  # type: ignore[arg-type]
+    assert [bool(hit) for hit, has in zip(found.hits, drawn, strict=True) if has] == [True] * sum(drawn)
+    assert maps.cases[5] in found.wrong and f"of {len(found.cases)} cases" in found.says

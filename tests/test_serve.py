@@ -263,6 +263,17 @@ def test_it_is_open_to_others_only_with_a_chosen_token(tmp_path: Path) -> None:
         serve.describe(Workspace(tmp_path), "r-9")
 
 
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(BadInput, match="another program"):
+            serve.check_free("127.0.0.1", other.getsockname()[1])
+    with pytest.raises(BadInput):
+        serve.check_free("127.0.0.1", 99_999)
+    serve.check_free("127.0.0.1", free_port())
+
+
 def test_the_token_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
     ws = Workspace(tmp_path / "home")
     token = serve.own_token(ws)

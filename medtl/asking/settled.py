@@ -1,20 +1,23 @@
 """What was settled before a run is asked: threshold, limits of the sets, calibration, and what the threshold reached.
 
-Nothing of it changes by asking. The one place where a recalibration, limits by class or another operating rule
-is plugged in.
+Nothing of it changes by asking. The one place where what `medtl.trust` found out meets the network.
 
 Letters: n cases, K classes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from medtl.evaluation import conformal
+from medtl.errors import NotReady
+from medtl.evaluation import conformal, thresholds
 from medtl.runs import results, store
 from medtl.runs.results import Result
+from medtl.trust import cases, judge
+from medtl.trust.cases import Cases
 from medtl.vocabulary import Estimate, Threshold, to_dict
 
 Word = Literal["score", "probability"]
@@ -53,12 +56,38 @@ class Settled:
         }
 
 
-def settled(result: Result, classes: Sequence[str]) -> Settled:
-    """As the worker left it."""
-    content = store.read_json(result.folder / results.ESTIMATES, "result")
-    return Settled(
-        result.threshold or Threshold(None, "tune", ""),
-        np.full(len(classes), float(content.get("set_limit", 0.0))),
-        reached=tuple(estimate for estimate in result.estimates if estimate.name in AT_THRESHOLD),
-        findings=content.get("findings") or {},
-    )
+def settled(folder: Path, result: Result, classes: Sequence[str]) -> Settled:
+    """As the run in `folder` stands now: its operating point in force, set limits by class from the tune part, and a
+    calibration where the test part has shown that it may be called a probability (`medtl.trust.judge`)."""
+    threshold = result.threshold or Threshold(None, "tune", "")
+    reached = tuple(estimate for estimate in result.estimates if estimate.name in AT_THRESHOLD)
+    try:
+        told = cases.read(folder, result)
+    except NotReady:  # tested on nothing: nothing can be ruled out
+        return Settled(threshold, np.zeros(len(classes)), reached=reached, findings=result.findings)
+    limits, findings = judge.limits(told), result.findings
+    if findings and limits:
+        findings = {
+            name: {**said, "set_limits": list(mine)}
+            for (name, said), mine in zip(findings.items(), limits, strict=True)
+        }
+    by_class = np.array(limits[0]) if limits and not findings else np.zeros(len(classes))
+    return Settled(threshold, by_class, calibrate=_proven(folder, told), reached=reached, findings=findings)
+
+
+def stamp(folder: Path) -> int:
+    """Changes whenever the operating point does."""
+    file = folder / store.RESULT / results.OPERATING
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
+def _proven(folder: Path, told: Cases) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Scores (n, K) -> probabilities, where every view of the run may be called so."""
+    found = judge.calibrators(told)
+    if not all(one.fitted for one in found) or any(v.word != "probability" for v in judge.judge(folder).views):
+        return None
+    asked = told.question
+    if asked.task == "multi-label":
+        return lambda scores: np.stack([one.score(scores[:, k]) for k, one in enumerate(found)], axis=1)
+    at = thresholds.positive_index(asked.classes, asked.positive) if len(asked.classes) == 2 else None
+    return lambda scores: found[0].table(scores, at)

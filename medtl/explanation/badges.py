@@ -42,7 +42,8 @@ _WORDS = {
     ),
     "deletion": _Words(
         "Hiding the region", BETTER, True, "the score depends on it", "the score hardly depends on it",
-        "The score falls by {value} more when the brightest region is hidden than when a random one of its size is{centre}.",
+        "The score falls by {value} more when the brightest region is hidden than when a random one of its size is"
+        "{centre}.",
     ),
     "insertion": _Words(
         "Showing only the region", BETTER, True, "the region carries the score", "the region does not carry the score",

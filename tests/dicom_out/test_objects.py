@@ -12,7 +12,9 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 from medtl import dicom_out
+from medtl.dicom_out.common import Model, Said
 from medtl.dicom_out.region import contours
+from medtl.dicom_out.secondary_capture import burned_in
 from medtl.explanation.overlay import overlay
 from medtl.workspace import Workspace
 from tests.builders import finished_run
@@ -43,6 +45,15 @@ def test_the_overlay_shows_every_pixel_and_a_strip_below(made: Make) -> None:
     assert "not where the disease is" in one.DerivationDescription and one.ConversionType == "WSD"
     assert one.SourceImageSequence[0].ReferencedSOPInstanceUID == source.SOPInstanceUID
     assert one.ImageType[:2] == ["DERIVED", "SECONDARY"] and "Not a medical device" in one.ImageComments
+
+
+def test_a_tall_film_is_drawn_as_a_small_one() -> None:
+    """It is drawn in bands, and no seam is seen."""
+    picture = np.random.default_rng(0).integers(0, 255, (700, 400)).astype(np.uint8)
+    said = Said.of(answer())
+    assert said.values is not None
+    model = Model("r-1", "Lumps", None)  # type: ignore[arg-type]
+    assert np.array_equal(burned_in(picture, said, model)[:700, :400], overlay(picture, said.values))
 
 
 def test_the_overlay_of_a_clip_names_the_frame(made: Make) -> None:

@@ -48,6 +48,8 @@ def test_it_writes_what_belongs_to_the_image(
         overlay = dcmread(said["objects"][0]["file"])
         assert overlay.Columns >= 64 and overlay.Rows > 64 and answer["map"]["label"] in overlay.DerivationDescription
     assert not list(Path.cwd().glob("*-where-it-looked.png"))  # no map was asked for as a picture
+    cli._show_predictions(said)
+    assert f"report of image 1: {said['objects'][-1]['file']}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("more", [["--csv", "a.csv"], ["--cut", "0"], ["--cut", "1.5"]])

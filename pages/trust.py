@@ -1,9 +1,31 @@
 """Trust: what the run did on cases it had never seen, each number with its interval, each count with its images."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from medtl.runs.results import Result
-from pages.ui import failures, frame, reading_test, report, selection, several, shelf, show, worth
+from medtl.trust.lights import Light
+from medtl.trust.values import Judgement
+from medtl.vocabulary import Cohort
+from pages.ui import (
+    attention,
+    evidence,
+    failures,
+    frame,
+    groups_table,
+    other_images,
+    reading_test,
+    report,
+    selection,
+    several,
+    shelf,
+    show,
+    threshold,
+    verdict,
+    viewed,
+    worth,
+)
 from pages.ui.escape import md
 
 
@@ -27,45 +49,56 @@ def page() -> None:
             ":material/model_training:",
         )
     else:
-        verdict(chosen)
+        run_of(chosen)
 
 
-def verdict(chosen: selection.Selection) -> None:
-    run = str(chosen.run)
+def run_of(chosen: selection.Selection) -> None:
+    """What a reader asks first stands first; each light leads down to its evidence."""
+    run, cohort = str(chosen.run), chosen.cohort
     result = shelf.result(run)
-    report.headline(result)
-    if result.findings:
-        several.overview(result)
-        worth.panel(result, run)
-        report.others(result, run)
-        several.alone(result, chosen.cohort, run, several.pick(result))
-    else:
-        one_label(result, chosen, run)
+    judgement = verdict.judged(run)
+    lit = verdict.lit(run, result, judgement, cohort) if judgement else {}
+    report.headline(result, verdict.says(lit, result))
+    verdict.caveats(result, worth.said(result))
+    verdict.row(lit)
+    if judgement and (at := over_all_and_one(run, result, judgement, cohort)):
+        the_one(at, lit)
+    other_images.panel(run, result, cohort, lit.get("robustness"))
+    worth.all_of(result, run)
+    attention.panel(run, lit.get("explanation"))
+    report.receipt(result, cohort, lit.get("data"))
     reading_test.entry(run)
-    report.receipt(result, chosen.cohort)
     report.downloads(run)
 
 
-def one_label(result: Result, chosen: selection.Selection, run: str) -> None:
-    report.numbers(result)
-    worth.cross_validated(result.cross_validated)
-    worth.panel(result, run)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        worth.more(result, run)
-        report.others(result, run)
-    left, right = st.columns(2, gap="large")
+def over_all_and_one(run: str, result: Result, judgement: Judgement, cohort: Cohort | None) -> viewed.Viewed | None:
+    """Of more than one question first what holds for all of them, then the one that is picked."""
+    if result.findings:
+        several.overview(result)
+    elif len(judgement.views) > 1:
+        every_class(result, cohort, run)
+    return viewed.pick(run, result, judgement, cohort)
+
+
+def every_class(result: Result, cohort: Cohort | None, run: str) -> None:
+    left, right = st.columns([5, 6], gap="large")
     with left:
         cell = report.confusion(result, run)
     with right:
-        report.roc(result, chosen.cohort)
-    tested = failures.tested(result, chosen.cohort, run)
-    failures.cell(tested, cell)
-    left, right = st.columns(2, gap="large")
-    with left:
-        report.scores(result, chosen.cohort, run)
-    with right:
-        worth.learning_curve(result.learning_curve)
-    failures.panel(tested)
+        report.numbers(result)
+    failures.cell(failures.tested(result, cohort, run), cell)
+    report.every_number(result)
+
+
+def the_one(at: viewed.Viewed, lit: Mapping[str, Light]) -> None:
+    threshold.panel(at)
+    if at.alone or at.result.finding:
+        report.every_number(at.result)
+    evidence.grid(at, lit)
+    failures.panel(at.tested)
+    evidence.sets(at)
+    evidence.patients(at)
+    groups_table.panel(at, lit.get("subgroups"))
 
 
 frame.draw(page)

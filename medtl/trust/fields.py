@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from medtl.evaluation import bands
 from medtl.vocabulary import Case, Cohort
 
 # As a reader looks for them. File format and the like are looked for as shortcuts, not as groups of people.
@@ -16,9 +17,10 @@ UNITS = {"Y": 1.0, "M": 12.0, "W": DAYS_A_YEAR / 7, "D": DAYS_A_YEAR}
 
 def of(cohort: Cohort, ids: Sequence[str]) -> dict[str, list[Any]]:
     """Field -> what is known of each of these cases, None where nothing is; only fields in which some of them differ or
-    that are not recorded for all. Ages are years."""
+    that are not recorded for all. Ages come in bands."""
     known = {case.id: case for case in cohort.cases}
     table = {field: [value(known.get(id), field) for id in ids] for field in FIELDS}
+    table["age"] = list(bands.age_bands(table["age"]))
     return {field: values for field, values in table.items() if len(set(values)) > 1}
 
 

@@ -1,4 +1,4 @@
-"""A run of several findings on the screen: all of them in one table, one picked to be seen alone, answers as bars.
+"""A run of several findings on the screen: all of them in one table, answers as bars.
 
 Computes nothing: every number was written by the run.
 """
@@ -10,8 +10,8 @@ import streamlit as st
 from medtl.runs import findings
 from medtl.runs.findings import Row
 from medtl.runs.results import PredictionRow, Result
-from medtl.vocabulary import Case, Cohort
-from pages.ui import failures, plots, report, show, words
+from medtl.vocabulary import Case
+from pages.ui import plots, show, words
 from pages.ui.escape import md, plain
 
 MEANS = ("auroc", "auprc", "sensitivity", "specificity", "brier")
@@ -65,46 +65,6 @@ def _said(row: Row, name: str) -> str:
         return "too few"
     one = row.estimate(name)
     return words.whole(one) if one else ""
-
-
-def pick(result: Result) -> str:
-    """The finding to be seen alone."""
-    rows = findings.rows(result)
-    names = [row.name for row in rows]
-    few = {row.name for row in rows if row.few}
-    show.section("One finding by itself")
-    return str(
-        st.selectbox(
-            "Finding",
-            names,
-            names.index(findings.first(rows)),
-            format_func=lambda name: plain(f"{name} (too few test cases to judge it)" if name in few else name),
-            key="trust-finding",
-        )
-    )
-
-
-def alone(result: Result, cohort: Cohort | None, run: str, finding: str) -> None:
-    """The page for two classes, of this finding."""
-    one = findings.result_of(result, finding)
-    view = findings.cohort_of(cohort, finding) if cohort else None
-    st.markdown(f"**{md(one.sentence)}**")
-    if one.small_test:
-        st.warning(md(one.small_test), icon=":material/group_off:")
-    if one.notes:
-        st.caption(f":material/info: {md(' '.join(one.notes))}")
-    if not one.estimates:
-        return
-    report.numbers(one)
-    left, right = st.columns(2, gap="large")
-    with left:
-        cell = report.confusion(one, run)
-    with right:
-        report.roc(one, view)
-    tested = failures.tested(one, view, run)
-    failures.cell(tested, cell)
-    report.scores(one, view, run)
-    failures.panel(tested)
 
 
 # ---- answers --------------------------------------------------------------------------------------------------------

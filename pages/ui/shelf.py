@@ -3,20 +3,24 @@
 Everything returned is shared between sessions and never changed. Nothing here decides or draws.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from medtl import automatic, comparing, rank
+from medtl import automatic, comparing, external, rank
 from medtl import checkup as checkups
 from medtl.checkup import Checkup
 from medtl.cohorts import library
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import MedtlError, NotFound
 from medtl.explanation import neighbours
-from medtl.runs import results, status, store
-from medtl.vocabulary import Case, Cohort, Recipe, Source
+from medtl.runs import afterwards, choices, results, status, store
+from medtl.trust import cases, exploring, judge
+from medtl.trust.exploring import Explorer
+from medtl.trust.values import Judgement
+from medtl.vocabulary import Case, Cohort, Estimate, Recipe, Source
 from medtl.workspace import Workspace
 
 LONGEST = 100  # letters of an id; the disk refuses much longer names in words of its own
@@ -101,21 +105,41 @@ def result(id: str) -> results.Result:
     """NotFound-like MedtlError when the run has none yet. Read anew when a control replaced the cheap one, or what is
     worked out after the result has come."""
     folder = run(id) / "result"
-    names = (
-        results.ESTIMATES,
-        results.OPERATING,
-        results.CONTROL,
-        results.CURVES,
-        results.CROSS_VALIDATED,
-        results.LEARNING_CURVE,
+    others = (
+        *(results.CONTROL, results.CURVES, results.CROSS_VALIDATED, results.LEARNING_CURVE, afterwards.ROBUSTNESS),
+        *sorted(str(place.relative_to(folder)) for place in folder.glob(f"{afterwards.EXTERNAL}/*/*.json")),
     )
-    stamps = tuple(_stamp(folder / name) for name in names)
-    return _result(str(run(id)), stamps)
+    return _result(str(run(id)), (*_called(id), *(_stamp(folder / name) for name in others)))
+
+
+def judgement(id: str) -> Judgement:
+    """What can be said of the run; worked out anew when its scores, its cohort or what was chosen of it changed, but
+    not because somebody looked at it."""
+    chosen = choices.read(run(id))
+    cohort = workspace().cohort(recipe(id).cohort) / "cohort.json"
+    named = (tuple(chosen.prevalence.items()), chosen.range, chosen.pool, tuple(one.at for one in chosen.changed))
+    found = _judgement(str(run(id)), (*_called(id), _stamp(cohort), named))
+    return replace(found, openings=chosen.openings, opened=chosen.opened)
+
+
+def explorer(id: str) -> Explorer:
+    """The scored cases of the run, to try out thresholds."""
+    return _explorer(str(run(id)), _called(id))
+
+
+def numbers_of(found: afterwards.External) -> tuple[Estimate, ...]:
+    """Of a run on another cohort, at the frozen threshold."""
+    return _numbers_of(str(found.folder), found.made, found)
+
+
+def _called(id: str) -> tuple[int, ...]:
+    """Changes when the scores or the calls of the run do."""
+    folder = run(id) / "result"
+    return tuple(_stamp(folder / name) for name in (results.ESTIMATES, results.PREDICTIONS, results.OPERATING))
 
 
 def predictions(id: str) -> tuple[results.PredictionRow, ...]:
-    folder = run(id) / "result"
-    return _predictions(str(run(id)), (_stamp(folder / results.PREDICTIONS), _stamp(folder / results.OPERATING)))
+    return _predictions(str(run(id)), _called(id))
 
 
 def nearest(id: str, case: str) -> tuple[tuple[str, float], ...]:
@@ -243,6 +267,21 @@ def _pixels(folder: str) -> Pixels:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _result(folder: str, stamps: tuple[int, ...]) -> results.Result:
     return results.load(Path(folder))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Working out what can be said of this run…")
+def _judgement(folder: str, stamps: tuple[Any, ...]) -> Judgement:
+    return judge.judge(Path(folder))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _explorer(folder: str, stamps: tuple[int, ...]) -> Explorer:
+    return exploring.explorer(cases.read(Path(folder), results.load(Path(folder))))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _numbers_of(folder: str, made: str, _found: afterwards.External) -> tuple[Estimate, ...]:
+    return external.numbers(_found)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

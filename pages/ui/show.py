@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -73,8 +73,9 @@ def badge_synthetic() -> None:
     )
 
 
-def section(title: str, help: str | None = None) -> None:
-    st.subheader(title, anchor=False, help=help)
+def section(title: str, help: str | None = None, anchor: str | Literal[False] = False) -> None:
+    """`anchor` is what a link on the same page leads to."""
+    st.subheader(title, anchor=anchor, help=help)
 
 
 def later(says: str, icon: str = ":material/check_circle:") -> None:

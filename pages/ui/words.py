@@ -13,6 +13,14 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def part(n: int, of: int) -> str:
+    """ "94 %" of counts; short of all is never "100 %", and some is never "0 %"."""
+    if not of:
+        return "0 %"
+    whole = f"{100 * n / of:.0f}"
+    return f"{100 * n / of:.1f} %" if whole in ("0", "100") and 0 < n < of else f"{whole} %"
+
+
 def distinct(names: Mapping[str, str]) -> dict[str, str]:
     """Id -> name, with the id behind names that several share: a box with two equal lines answers with the first."""
     shared = Counter(names.values())

@@ -35,6 +35,24 @@ def warning(result: Result) -> None:
             st.error(f"**{md(guard.says)}**", icon=":material/trending_down:")
 
 
+def said(result: Result) -> set[str]:
+    """What `warning` has said already."""
+    return {guard.says for guard in guards(result) if guard.verdict == "hurts"}
+
+
+def all_of(result: Result, run: str) -> None:
+    """The whole section: guards, cross-validation, more cases, and what else can be asked for."""
+    panel(result, run)
+    left, right = st.columns(2, gap="large")
+    with left:
+        learning_curve(result.learning_curve)
+    with right:
+        cross_validated(result.cross_validated)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        more(result, run)
+        others(result, run)
+
+
 def guards(result: Result) -> tuple[Control, ...]:
     """Runs made before there were several have the one."""
     found = result.guards or ((result.control,) if result.control else ())
@@ -118,6 +136,20 @@ def _ask_to_cross_validate(result: Result, run: str) -> None:
         start.cross_validate(shelf.workspace(), run, repeats)
         shelf.forget()
         selection.go("train", run=run)
+
+
+def others(result: Result, run: str) -> None:
+    """To the page where runs stand side by side: those of its group at once, else to be picked."""
+    group = [one.run for one in shelf.members(result.recipe.group) if one.answered]
+    together = [run, *(id for id in group if id != run)][:6]
+    alone = len(together) < 2
+    rest = len(together) - 1
+    says = (
+        "Compare with the other run started with it" if rest == 1 else f"Compare with the {rest} runs started with it"
+    )
+    says = "Compare with other runs" if alone else says
+    if st.button(says, icon=":material/compare_arrows:"):
+        selection.go("compare", runs=selection.together(together))
 
 
 # ---- cross-validation and the learning curve -------------------------------------------------------------------------

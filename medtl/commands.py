@@ -556,6 +556,10 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     share_the_cores()
     from medtl.training.device import prepare_process
 
+    if options.csv and options.dicom:
+        raise BadInput("--csv is for many images, --dicom for a few.", "Ask twice, once with each.")
+    if options.dicom and not 0 < options.cut <= 1:
+        raise BadInput(f"The cut is {options.cut:g}; it is a share of the map's peak.", "Give 0.5, or up to 1.")
     store.folder(ws, options.run)  # an unknown run is said before torch is loaded
     for path in map(Path, options.path):
         if not path.exists():

@@ -114,6 +114,14 @@ def test_the_file_is_named_by_what_it_is_and_by_nobody(tmp_path: Path) -> None:
     assert not any("Hollerith" in name or "passwd" in name for name in names)
 
 
+def test_numbers_that_json_does_not_know_become_null(tmp_path: Path) -> None:
+    def ask(path: Path, explain: str | None) -> dict[str, Any]:
+        return {**said(path, explain), "gate": {"limit": float("inf"), "checks": [{"value": float("nan")}]}}
+
+    answer = send(TestClient(app(tmp_path, ask), headers=SIGNED), png())
+    assert answer.json()["gate"] == {"limit": None, "checks": [{"value": None}]}
+
+
 # ---- refusals -------------------------------------------------------------------------------------------------------
 
 

@@ -131,6 +131,34 @@ def _show_run(run: Answer) -> None:
         print(f"  {run['message']} {run.get('advice', '')}")
 
 
+def _show_predictions(answer: Answer) -> None:
+    if "csv" in answer:
+        halted = " before it was stopped" if answer["stopped"] else ""
+        print(
+            f"{answer['images']:,} images in {answer['seconds']:.0f} s{halted}: {answer['answered']:,} answered, "
+            f"{answer['undecided']:,} cannot tell, {answer['refused']:,} of another kind, {answer['unreadable']:,} not "
+            f"readable; {answer['pooled']:,} patients or series. Written to {answer['csv']}"
+        )
+        return
+    for one in answer["predictions"]:
+        frame = "" if one["frame"] is None else f", frame {one['frame']}"
+        scores = ", ".join(f"{name} {score:.2f}" for name, score in one["scores"].items())
+        print(f"{one['file']}{frame}: {one['says']}" + (f" ({one['word']}s: {scores})" if scores else ""))
+        for more in (one["known"], one["explanation"]):
+            if more:
+                print(f"  {more}")
+    print(answer["frozen"]["gate"])
+
+
+def _show_watch(answer: Answer) -> None:
+    for line in answer["says"]:
+        print(line)
+    for row in answer["agreement"]:
+        print(f"  {row['period']}: {row['says']}")
+    for row in answer["weeks"]:
+        print(f"  week of {row['week']}: {row['says']}")
+
+
 def _show_robustness(answer: Answer) -> None:
     print(answer["says"])
     found = answer["robustness"]
@@ -173,6 +201,27 @@ def _show_external(answer: Answer) -> None:
     )
     for note in found["notes"]:
         print(f"  {note}")
+
+
+def _show_explained(answer: Answer) -> None:
+    """The badges as a table; where the maps lie; what is of one case or one network only."""
+    for check in answer.get("checks") or ():
+        passed = {True: "passed", False: "not passed", None: "cannot be told"}[check["passed"]]
+        print(f"  {check['title']:<26} {passed:<15} {check['says']}")
+    for share in answer.get("shares") or ():
+        print(f"  {share['title']:<26} {'look' if share['alarm'] else '':<15} {share['says']}")
+    if states := answer.get("states"):
+        print("  maps: " + ", ".join(f"{n} {name}" for name, n in states.items()))
+    for one in answer.get("maps") or ():
+        print(f"  {one['label']:<26} {one['state']:<15} {one['file'] or one['says']}")
+    for way in answer.get("ways") or ():
+        print(f"  {way['id']:<22} {way['passes']:>7.0f} x a forward pass   {way['says']}")
+    if layers := answer.get("layers"):
+        print(f"  layers: {', '.join(layers)}")
+    for note in answer.get("notes") or ():
+        print(f"  {note}")
+    if not answer.get("ways"):
+        print("  A map shows where the network looked, not where the disease is.")
 
 
 def _show_strategies(answer: Answer) -> None:
@@ -404,10 +453,20 @@ def _parser() -> argparse.ArgumentParser:
     resume.add_argument("run")
     resume.add_argument("--detach", action="store_true")
     command(words, "delete", commands.delete, "delete a run").add_argument("run")
-    predict = command(words, "predict", commands.predict, "ask a finished run about new images")
+    predict = command(words, "predict", commands.predict, "ask a finished run about new images", _show_predictions)
     predict.add_argument("run")
-    predict.add_argument("path", nargs="+")
+    predict.add_argument("path", nargs="+", help="images, DICOM files, folders, zips")
+    predict.add_argument("--csv", metavar="FILE", help="write the answers there as they come: for many images")
+    predict.add_argument(
+        "--pool", nargs="?", const="mean", metavar="RULE",
+        help="also one answer a patient, series or file of several images: mean (default) or median of the scores",
+    )  # fmt: skip
+    predict.add_argument(
+        "--tta", type=int, default=0, metavar="N", help="look at N small changes of each image besides: N times longer"
+    )
+    predict.add_argument("--no-log", action="store_true", help="leave the run's diary alone")
     predict.add_argument("--explain", help="gradcam (for the predicted class), or the name of a class")
+    predict.add_argument("--method", default="gradcam", help="how the map is made: see `explain --methods`")
     predict.add_argument("--out", help="folder for the heat maps")
     predict.add_argument("--dicom", metavar="FOLDER", help="also write DICOM objects that refer to each image")
     predict.add_argument(
@@ -416,13 +475,72 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     predict.add_argument("--region", choices=("binary", "fractional"), default="binary", help="how it is stored")
     predict.add_argument("--cut", type=float, default=0.5, help="share of the map's peak from which a region begins")
+    log = command(words, "log", commands.watch, "what a run was asked: agreement and change over time", _show_watch)
+    log.add_argument("run")
+    log.add_argument(
+        "--read",
+        metavar="SHA256=CLASS",
+        help="what you yourself say an image is; nothing behind the sign takes it back",
+    )
+    log.add_argument("--frame", type=int, help="with --read: which frame of the file")
+    switch = log.add_mutually_exclusive_group()
+    switch.add_argument("--off", action="store_true", help="write no diary for this run from now on")
+    switch.add_argument("--on", action="store_true", help="write it again")
+    log.add_argument("--delete", action="store_true", help="delete what is there")
     serve = command(words, "serve", commands.serve, "answer other programs on this computer by HTTP, for one run")
     serve.add_argument("run")
     serve.add_argument("--port", type=int, default=8600)
     serve.add_argument("--host", default="127.0.0.1", help="an address others can reach needs a --token")
     serve.add_argument("--token", default="", help="else MEDTL_TOKEN, else one that is made and kept in the workspace")
+    looked = command(
+        words, "explain", commands.explain, "where a run looked in its test cases, and what its maps are worth",
+        _show_explained,
+    )  # fmt: skip
+    looked.add_argument("run")
+    looked.add_argument("--case", metavar="ID", help="one stored case: its maps for every class, and their badges")
+    looked.add_argument("--label", help="with --case: the class whose map is checked (the one with the highest score)")
+    looked.add_argument("--method", default="gradcam")
+    looked.add_argument("--layer", default="", help="the stage at whose end the map is made (the last)")
+    looked.add_argument("--methods", action="store_true", help="the methods and layers there are for this run")
+    looked.add_argument("--again", action="store_true", help="make and check the maps of all test cases anew")
+    looked.add_argument("--out", help="with --case: folder for the maps as pictures")
+    _pacs(words, command)
     _papers(words, command)
     return parser
+
+
+def _pacs(words: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    """The clinic's image archive: nothing is sent or fetched before one is named."""
+    pacs = words.add_parser("pacs", help="name a PACS; ask it, fetch studies from it, send what MedTL made")
+    actions = pacs.add_subparsers(required=True, metavar="ACTION")
+    name = command(actions, "set", commands.pacs_set, "name the one PACS this workspace may speak to")
+    name.add_argument("--host", default="", help="its address, for DICOM")
+    name.add_argument("--port", type=int, default=104)
+    name.add_argument("--called", default="", metavar="AE", help="its AE title")
+    name.add_argument("--calling", default="MEDTL", metavar="AE", help="ours, as the PACS knows it")
+    name.add_argument("--tls", action="store_true", help="encrypted")
+    name.add_argument("--authority", default="", metavar="FILE.pem", help="certificates that vouch for it")
+    name.add_argument("--receive-port", type=int, default=11112, help="where it sends to after `fetch --move`")
+    name.add_argument("--web", default="", metavar="URL", help="its DICOMweb address")
+    name.add_argument("--user", default="", help="for DICOMweb")
+    name.add_argument("--password-file", default="", metavar="FILE", help="of one line, for DICOMweb")
+    command(actions, "show", commands.pacs_show, "which one is named")
+    command(actions, "forget", commands.pacs_forget, "name none any more")
+    echo = command(actions, "echo", commands.pacs_echo, "whether it answers")
+    find = command(actions, "find", commands.pacs_find, "studies of a time, modality, description or patient")
+    find.add_argument("--date", default="", metavar="DAY[-DAY]", help="20260131, 20260101-20260131, 20260101-")
+    find.add_argument("--modality", default="", help="such as US")
+    find.add_argument("--description", default="", help="words of it; * stands for anything")
+    find.add_argument("--patient", default="", help="a whole patient id")
+    fetch = command(actions, "fetch", commands.pacs_fetch, "the images of studies into a folder, for `cohort add`")
+    fetch.add_argument("study", nargs="+", help="the uid of a study, as `find` prints it")
+    fetch.add_argument("--out", required=True, metavar="FOLDER")
+    fetch.add_argument("--label", default="", help="their class: a folder of that name in it")
+    fetch.add_argument("--move", action="store_true", help="have the PACS send them (it must know this computer)")
+    send = command(actions, "send", commands.pacs_send, "send files that `predict --dicom` wrote")
+    send.add_argument("file", nargs="+")
+    for action in (echo, find, fetch, send):
+        action.add_argument("--web", action="store_true", dest="over_web", help="over DICOMweb")
 
 
 def _papers(words: Any, command: Callable[..., argparse.ArgumentParser]) -> None:

@@ -8,17 +8,21 @@ import json
 import math
 import os
 import re
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medtl.errors import BadInput, MedtlError
+from medtl.errors import BadInput, MedtlError, NotFound
 from medtl.vocabulary import OperatingRule
 from medtl.workspace import Workspace, write_whole
 
 if TYPE_CHECKING:
+    from medtl.prediction import Trained, Wish
     from medtl.vocabulary import Blank
 
 Answer = dict[str, Any]
@@ -422,14 +426,19 @@ def evaluate(ws: Workspace, options: argparse.Namespace) -> Answer:
     cohort = options.other or options.cohort
     if not cohort:
         raise BadInput("No cohort was named to test the run on.", "Name it: evaluate RUN --cohort COHORT.")
-    asked = external.check(ws, options.run, cohort, mapping, options.other_patients)
-    if external.ask(ws, options.run, cohort, mapping, options.other_patients, options.again):
+    folder = store.folder(ws, options.run)
+    try:
+        asked = external.check(ws, options.run, cohort, mapping, options.other_patients)
+    except NotFound:  # the cohort was deleted since: what was found on it can still be read
+        if options.again or not any(one.cohort == cohort for one in afterwards.externals(folder)):
+            raise
+        asked = None
+    if asked and external.ask(ws, options.run, cohort, mapping, options.other_patients, options.again):
         takes = external.takes(ws, options.run, cohort, asked.cases)
         _say(f"Scoring {asked.cases:,} images takes {in_words(takes)}.")
         if options.detach:
             return {"run": options.run, "external": None, "says": "It is being worked out."}
         _follow(ws, options.run)
-    folder = store.folder(ws, options.run)
     found = next((one for one in afterwards.externals(folder) if one.cohort == cohort), None)
     if found is None:
         raise MedtlError(_why_not(ws, options.run), "See the run's log.txt for details, or try again.")
@@ -539,6 +548,7 @@ def delete(ws: Workspace, options: argparse.Namespace) -> Answer:
 
 
 def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
+    """With --csv the answers go into that file as they come, and only what is to be said of all of them is printed."""
     from medtl import prediction
     from medtl.runs import store
     from medtl.training.machine import share_the_cores
@@ -547,37 +557,104 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     from medtl.training.device import prepare_process
 
     store.folder(ws, options.run)  # an unknown run is said before torch is loaded
-    paths = [file for given in options.path for file in _files(Path(given))]
+    for path in map(Path, options.path):
+        if not path.exists():
+            raise BadInput(f"There is no file '{path}'.", "Check the path.")
     prepare_process()
-    trained = prediction.Trained(ws, options.run)
     wanted = {"gradcam": "predicted"}.get(options.explain, options.explain)
-    out = _path(options.out)
-    if wanted and out is None:
-        out = Path.cwd()
-    found = trained.predict(paths, wanted or ("predicted" if options.dicom else None))
-    answers = [prediction.as_dict(answer, out if wanted else None) for answer in found]
-    return {"run": options.run, "predictions": answers, **_dicom(ws, options, paths, found, answers)}
+    explain = wanted or ("predicted" if options.dicom else None)
+    wish = prediction.Wish(explain, options.method, bool(explain), options.pool, options.tta, log=not options.no_log)
+    out = (_path(options.out) or Path.cwd()) if wanted else None
+    trained = prediction.Trained(ws, options.run)
+    try:
+        if options.csv:
+            return {"run": options.run, **_into_table(trained, wish, options, out), "frozen": trained.describe()}
+        paths = [file for given in options.path for file in _files(Path(given))] if options.dicom else options.path
+        found = list(trained.stream([Path(path) for path in paths], wish))
+        answers = [prediction.as_dict(answer, out) for answer in found]
+        told = {"run": options.run, "predictions": answers, "frozen": trained.describe()}
+        return {**told, **_dicom(ws, options, [Path(path) for path in paths], found, answers)}
+    finally:
+        trained.close()
+
+
+def _into_table(trained: "Trained", wish: "Wish", options: argparse.Namespace, out: Path | None) -> Answer:
+    from medtl.asking.answer import as_dict
+    from medtl.asking.table import Table
+
+    counts = dict.fromkeys(("images", "pooled", "answered", "undecided", "refused", "unreadable"), 0)
+    told = _progress_to(os.environ.get("MEDTL_PROGRESS")) or _progress_aloud("files")
+    began = time.monotonic()
+    with (
+        _wish_to_stop() as stopped,
+        Table(Path(options.csv), trained.classes, bool(trained.settled.calibrate)) as table,
+    ):
+        for answer in trained.stream([Path(path) for path in options.path], wish, told, stopped):
+            table.add(answer)
+            if out:
+                as_dict(answer, out)
+            counts["images" if answer.kind == "image" else "pooled"] += 1
+            if answer.kind == "image":
+                decided = answer.settled is not None or (bool(answer.findings) and answer.accepted)
+                kind = "answered" if decided else "undecided" if answer.accepted else "refused"
+                counts[kind if answer.readable else "unreadable"] += 1
+        halted = stopped()
+    seconds = time.monotonic() - began
+    rate = round(counts["images"] / seconds, 1) if seconds else 0.0
+    return {"csv": str(options.csv), **counts, "stopped": halted, "seconds": round(seconds, 2), "per_second": rate}
+
+
+@contextmanager
+def _wish_to_stop() -> Iterator[Callable[[], bool]]:
+    """Ctrl+C, or being told to end, is a wish: what was answered stays, and what was begun is finished."""
+    told = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield told.is_set
+        return
+    before = {one: signal.signal(one, lambda *_: told.set()) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told.is_set
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _dicom(
     ws: Workspace, options: argparse.Namespace, paths: Sequence[Path], found: Sequence[Any], answers: Sequence[Answer]
 ) -> Answer:
-    """What `predict --dicom` writes: objects about each image that could be read."""
+    """What `predict --dicom` writes: objects about each image that could be read; of several frames the middle one."""
     if not options.dicom:
         return {}
     from medtl import dicom_out
     from medtl.vocabulary import to_dict
 
-    asked = [
-        (path, {**said, "explanation": to_dict(one.explanation) if one.explanation else None})
-        for path, one, said in zip(paths, found, answers, strict=True)
-        if one.scores
-    ]
+    asked = []
+    for given, path in enumerate(paths):
+        mine = [n for n, one in enumerate(found) if one.given == given and one.kind == "image" and one.scores]
+        if mine:
+            one = mine[len(mine) // 2]
+            explanation = found[one].explanation
+            asked.append((path, {**answers[one], "explanation": to_dict(explanation) if explanation else None}))
     made = dicom_out.make(
         ws, options.run, asked, Path(options.dicom), identity=options.identity, region=options.region,
         cut=options.cut,
     )  # fmt: skip
     return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
+
+
+def watch(ws: Workspace, options: argparse.Namespace) -> Answer:
+    """The diary of a run: what it was asked, how far clinicians agreed, whether images have changed."""
+    from medtl import watching
+    from medtl.runs import diary, store
+
+    folder = store.folder(ws, options.run)
+    if options.off or options.on:
+        diary.switch(folder, on=bool(options.on))
+    if options.read:
+        sha256, _, reading = options.read.partition("=")
+        diary.read_by_clinician(folder, sha256, reading, options.frame)
+    deleted = diary.delete(folder) if options.delete else 0
+    return {"run": options.run, "deleted_bytes": deleted, **watching.describe(watching.watch(ws, options.run))}
 
 
 def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -596,6 +673,102 @@ def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
     _say(f"{where} answers for run {options.run}, {told}. How to ask: {where}/docs. Ctrl+C ends it.")
     serve.serve(ws, options.run, options.host, options.port, given)
     return {"run": options.run, "served": where}
+
+
+def explain(ws: Workspace, options: argparse.Namespace) -> Answer:
+    """The badges of a run's maps, made when there are none; of one case with --case; the methods with --methods."""
+    from medtl.runs import attention, store
+    from medtl.training.machine import share_the_cores
+    from medtl.vocabulary import to_dict
+
+    folder = store.folder(ws, options.run)
+    if not (options.case or options.methods or options.again) and attention.exists(folder):
+        found = attention.load(folder)
+        if found.sample:
+            return {"run": options.run, **to_dict(found)}
+    share_the_cores()
+    from medtl import explaining
+    from medtl.training.device import prepare_process
+
+    prepare_process()
+    if options.methods:
+        explainer = explaining.explainer_of(ws, options.run)
+        return {
+            "run": options.run, "layers": list(explainer.layers), "ways": [to_dict(way) for way in explainer.ways()],
+        }  # fmt: skip
+    if options.case:
+        from medtl import showing
+
+        how = (options.label, options.method, options.layer, _path(options.out))
+        return {"run": options.run, **showing.explain_one(ws, options.run, options.case, *how)}
+    made = explaining.explain_run(ws, options.run, method=options.method, read=True)
+    return {"run": options.run, **(to_dict(made) if made else {})}
+
+
+def pacs_set(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    password = ""
+    if options.password_file:
+        try:
+            password = Path(options.password_file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput("The file with the password cannot be read.", "Give a text file of one line.") from error
+    names = ("host", "port", "called", "calling", "tls", "authority", "receive_port", "web", "user")
+    pacs.save(ws, pacs.Settings(**{name: getattr(options, name) for name in names}, password=password))
+    return pacs.told(ws)
+
+
+def pacs_show(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return pacs.told(ws)
+
+
+def pacs_forget(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return {"forgotten": pacs.forget(ws)}
+
+
+def pacs_echo(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    return pacs.echo(ws, _way(options))
+
+
+def pacs_find(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+    from medtl.vocabulary import to_dict
+
+    since, _, until = options.date.partition("-")
+    query = pacs.Query(
+        since, until if "-" in options.date else since, options.modality, options.description, options.patient
+    )
+    return {"studies": [to_dict(study) for study in pacs.find(ws, query, _way(options))]}
+
+
+def pacs_fetch(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    done = pacs.fetch(ws, options.study, Path(options.out), options.label, way=_way(options), move=options.move)
+    _say(
+        f"These files still name patients. Bring them in with `cohort add {options.out}`, which makes them anonymous, "
+        "and then delete the folder."
+    )
+    return done
+
+
+def pacs_send(ws: Workspace, options: argparse.Namespace) -> Answer:
+    from medtl import pacs
+
+    _say(pacs.told(ws)["says"])
+    done = pacs.send(ws, [Path(file) for file in options.file], _way(options))
+    return {**done, "exit": 2 if done["failed"] else 0}
+
+
+def _way(options: argparse.Namespace) -> Any:
+    return "web" if options.over_web else None
 
 
 def report(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -759,6 +932,19 @@ def _path(text: str | None) -> Path | None:
 
 def _codes(text: str | None) -> tuple[str, ...]:
     return tuple(code.strip() for code in (text or "").split(",") if code.strip())
+
+
+def _progress_aloud(what: str) -> Callable[[int, int], None]:
+    """Every few seconds a line, for somebody who waits."""
+    last = time.monotonic()
+
+    def say(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 5:
+            last = time.monotonic()
+            _say(f"{done:,} of {total:,} {what}")
+
+    return say
 
 
 def _progress_to(file: str | None) -> Callable[[int, int], None] | None:

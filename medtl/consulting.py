@@ -30,14 +30,59 @@ class Consultant:
         """Begin loading in the background; returns at once."""
         threading.Thread(target=self._quietly_warm, args=(run_id,), daemon=True).start()
 
-    def predict(self, run_id: str, paths: list[str], explain: str | None = None) -> dict[str, Any]:
-        """See `prediction.as_message` for the shape of each entry of "predictions"."""
-        answer: dict[str, Any] = self._runs.ask(ask="predict", run=run_id, paths=paths, explain=explain)
+    def predict(
+        self,
+        run_id: str,
+        paths: list[str],
+        explain: str | None = None,
+        method: str = "gradcam",
+        *,
+        pool: str | None = None,
+        looks: int = 0,
+        log: bool = True,
+        only: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """See `asking.answer.as_message` for the shape of each entry of "predictions", and `prediction.Wish` for what
+        can be asked; "run" says what holds for all of them. `only`: {"file", "frame"} of an earlier answer. For a few
+        images; many are asked about in a process of their own (`medtl.batches`)."""
+        wish = {"explain": explain, "method": method, "pool": pool, "looks": looks, "log": log, "only": only}
+        answer: dict[str, Any] = self._runs.ask(ask="predict", run=run_id, paths=paths, **wish)
         return answer
 
-    def explain(self, run_id: str, case_id: str, label: str) -> dict[str, Any]:
-        """A `HeatMap` as a dict."""
-        answer: dict[str, Any] = self._runs.ask(ask="explain", run=run_id, case=case_id, label=label)
+    def explain(
+        self, run_id: str, case_id: str, label: str, method: str = "gradcam", layer: str = "", path: str = ""
+    ) -> dict[str, Any]:
+        """A `HeatMap` as a dict: of a stored case, or of the new image at `path`."""
+        answer: dict[str, Any] = self._runs.ask(
+            ask="explain", run=run_id, case=case_id, label=label, method=method, layer=layer, path=path
+        )
+        return answer
+
+    def explain_all(
+        self, run_id: str, case_id: str = "", path: str = "", method: str = "gradcam", layer: str = ""
+    ) -> list[dict[str, Any]]:
+        """A `HeatMap` for every class, in their order; one forward pass where the closed form holds."""
+        asked = {"run": run_id, "case": case_id, "path": path, "method": method, "layer": layer}
+        answer: list[dict[str, Any]] = self._runs.ask(ask="explain-all", **asked)["maps"]
+        return answer
+
+    def check_map(
+        self, run_id: str, label: str, case_id: str = "", path: str = "", method: str = "gradcam", layer: str = ""
+    ) -> list[dict[str, Any]]:
+        """The badges of one map, each a `MapCheck` as a dict; takes some seconds. Empty where there is no map."""
+        asked = {"run": run_id, "label": label, "case": case_id, "path": path, "method": method, "layer": layer}
+        answer: list[dict[str, Any]] = self._runs.ask(ask="check-map", **asked)["checks"]
+        return answer
+
+    def ways(self, run_id: str) -> dict[str, Any]:
+        """ "ways": the methods as this network offers them (`explanation.explainer.Way`), "layers": their names."""
+        answer: dict[str, Any] = self._runs.ask(ask="ways", run=run_id)
+        return answer
+
+    def similar(self, run_id: str, case_id: str = "", path: str = "") -> dict[str, Any]:
+        """The nearest training cases, the prototype of each class, and the place on the plane of all: see
+        `showing.similar`."""
+        answer: dict[str, Any] = self._runs.ask(ask="similar", run=run_id, case=case_id, path=path)
         return answer
 
     def augment(self, cohort_id: str, kind: str, channels: int = 3) -> list[dict[str, Any]]:

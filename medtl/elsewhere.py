@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,15 +53,18 @@ def carry_out(
     whole = external.relabelled(frozen.cohort, other, asked.mapping)
     tested = replace(whole, cases=tuple(case for case in whole.cases if case.id not in gone))
 
-    def progress(done: int, total: int) -> None:
-        listener.phase("external", f"Scoring the images of '{other.title}'", done, total)
+    def progress(says: str, done: int, total: int) -> None:
+        listener.phase("external", says, done, total)
         if listener.should_stop():
             raise Stopped
 
+    scoring = partial(progress, f"Scoring the images of '{other.title}'")
+    at_home = partial(progress, "Looking at the internal test part, to compare the images")
+
     try:
-        features = _features(workspace, frozen, tested, np.arange(len(tested.cases)), progress)
+        features = _features(workspace, frozen, tested, np.arange(len(tested.cases)), scoring)
         inside = _inside(frozen)
-        own = _features(workspace, frozen, frozen.cohort, inside, lambda done, total: progress(total, total))
+        own = _features(workspace, frozen, frozen.cohort, inside, at_home)
     except Stopped:
         return False
     scores = frozen.scores(features)

@@ -3,10 +3,7 @@
 Runs keep their numbers. Bytes are unlinked, not overwritten: on an SSD, and in a backup, that is not in our hands.
 """
 
-import json
-import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from medtl.cohorts import importing, library, readings
 from medtl.cohorts.pixels import Pixels
@@ -63,7 +60,7 @@ def delete_cohort(ws: Workspace, id: str, all_versions: bool = False) -> Deleted
     for version in doomed:
         read += readings.before_delete(ws, version)
         freed += library.delete(ws, version)
-        _note(ws, version, cases[version])
+        ws.audit("cohort deleted", id=version, cases=cases[version])  # the id is a hash, and a count names nobody
     forgotten = features.forget(ws.features, gone - kept)
     _clear_spool(ws)
     return Deleted(doomed, freed, forgotten, read, had_key and not others, others)
@@ -74,16 +71,6 @@ def _fingerprints(ws: Workspace, id: str) -> set[str]:
         return {place.fingerprint for place in Pixels(ws.cohort(id)).stored.values()}
     except MedtlError:  # a damaged cohort can be deleted too
         return set()
-
-
-def _note(ws: Workspace, id: str, cases: int) -> None:
-    """One line, written at once: the id is a hash, and a count names nobody."""
-    line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "what": "cohort deleted", "id": id, "cases": cases}
-    handle = os.open(ws.audit_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(handle, json.dumps(line).encode() + b"\n")
-    finally:
-        os.close(handle)
 
 
 def _clear_spool(ws: Workspace) -> None:

@@ -236,6 +236,14 @@ def cross_validate(workspace: Workspace, run_id: str, repeats: int, launch: bool
         launching.launch(folder)
 
 
+def explain(workspace: Workspace, run_id: str, launch: bool = True) -> None:
+    """Make and check the maps of a finished run's test cases, however long it takes, in a process of its own."""
+    folder = store.folder(workspace, run_id)
+    wishes.leave(folder, wishes.EXPLANATION, {})
+    if launch:
+        launching.launch(folder)
+
+
 def cross_validation_takes(workspace: Workspace, run_id: str, repeats: int) -> float:
     """Seconds, before it is begun: each fold costs what the run itself took to learn, or is estimated to take."""
     folder = store.folder(workspace, run_id)

@@ -591,22 +591,53 @@ class Prediction:
     scores: tuple[float, ...]
 
 
+MapState = Literal["ok", "empty", "flat", "everywhere", "border", "same", "invalid"]
+
+
 @dataclass(frozen=True)
 class HeatMap:
-    """Where the network looked for `label`. `values` is an (h, w) nested tuple or array in [0, 1].
+    """Where the network looked for `label`. `values` is an (h, w) nested tuple or array in [0, 1] at the network's own
+    grid; it covers the whole picture, which was stretched to what the network takes, so that cell (i, j) lies over rows
+    i/h to (i + 1)/h and columns j/w to (j + 1)/w of the picture at any size.
 
-    `state` is "ok", or "flat" or "invalid" when there is nothing honest to draw; `says` is the sentence for it.
+    `state` is "ok", or says in a word why there is nothing honest to draw: "empty" (nothing speaks for it), "flat" (all
+    places alike), "everywhere", "border" (it hugs the edges), "same" (as for every other class), "invalid" (no
+    numbers). `says` is the sentence for it. `signed` is the same grid in [-1, 1], below 0 where a place speaks against
+    the class (None where the method knows no sign); 1 is `scale` in the method's own units, by which two maps compare.
+    `exact`: worked out in closed form from one forward pass.
     """
 
     label: str
     method: str
     layer: str
     values: Any
-    state: Literal["ok", "flat", "invalid"] = "ok"
+    state: MapState = "ok"
     says: str = ""
+    signed: Any = None
+    scale: float = 0.0
+    exact: bool = False
+    method_id: str = "gradcam"
 
 
 Explanation = HeatMap
+
+
+@dataclass(frozen=True)
+class MapCheck:
+    """One badge beside a map, measured. `value` with its interval (None for one case) is held against `limit`; `passed`
+    None: it cannot be told. `says` is the sentence, `short` two or three words of it; `n` cases of how many."""
+
+    id: str
+    title: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    limit: float
+    passed: bool | None
+    short: str
+    says: str
+    how: str = ""
 
 
 def to_dict(value: Any) -> Any:

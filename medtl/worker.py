@@ -467,7 +467,9 @@ class _Story:
             source = trained.source_of(self.recipe, self.cohort, self.source, self.plan, self.evaluation, result)
             source = replace(source, looks=fitted.looks.times, looks_like=fitted.looks.kind)
             cards.write(result, source, trained.recipe_in_words(self.recipe))
-            self._neighbours().save(result)
+            near = self._neighbours()
+            near.save(result)
+            self._gate(near, fitted, result)
             self._traces(result)
             results.write_predictions(result / results.PREDICTIONS, self.cohort.classes, self._rows())
             write_whole(result / results.CURVES, json.dumps(self.evaluation.curves))
@@ -491,6 +493,24 @@ class _Story:
         learned, tested = ([self.cohort.cases[i].id for i in part] for part in (e.train, e.test))
         features = self.features
         return neighbours.learn(learned, features[e.train], features[e.tune], tested, features[e.test])
+
+    def _gate(self, near: "Neighbours", fitted: "Fitted", result: Path) -> None:
+        """Which new images are of the kind it was trained on."""
+        import numpy as np
+
+        from medtl.gate import gate, learning
+        from medtl.training.cross_validation import keeps_trunk
+
+        e = self.examples
+        groups = e.groups if e.groups is not None else np.arange(len(e.labels))
+
+        def of(rows: "np.ndarray") -> gate.Cases:
+            cases = [self.cohort.cases[i] for i in rows]
+            return gate.Cases(self.features[rows], learning.seen_of(e.inputs.pixels, cases), groups[rows])  # type: ignore[attr-defined]
+
+        train, tune = of(learning.some(e.train)), of(learning.some(e.tune))
+        unseen = fitted.held_out is None  # else it learned from the tune part in the end
+        gate.learn(near, groups[e.train], train, tune, keeps_trunk(self.plan), unseen).save(result)
 
     def _traces(self, result: Path) -> None:
         """So that a later target can be compared with what this run was trained on, and copies of it be found."""
@@ -548,11 +568,12 @@ class _Story:
     def _grant(self) -> None:
         """What was asked of the frozen network. Whatever goes wrong is said, and takes nothing away from the result; a
         wish that was stopped or cannot be granted is dropped, that of a killed process stays."""
-        from medtl import elsewhere, robustness
+        from medtl import elsewhere, explaining, robustness
 
         work: dict[str, Callable[..., bool]] = {
             wishes.ROBUSTNESS: robustness.carry_out,
             wishes.EXTERNAL: elsewhere.carry_out,
+            wishes.EXPLANATION: explaining.carry_out,
         }
         for name in wishes.waiting(self.folder):
             try:
@@ -568,8 +589,10 @@ class _Story:
 
     def _unasked(self) -> None:
         """What is worth knowing of every result and costs some seconds."""
-        from medtl import robustness
+        from medtl import explaining, robustness
 
+        if not self.recipe.control_for:
+            explaining.beside_result(self.workspace, self.folder, self.listener, grouped=bool(self.recipe.group))
         if self.recipe.strategy != "from-scratch":
             robustness.unasked(self.workspace, self.folder, self.device)
 
@@ -694,13 +717,19 @@ _NEEDED = (
     "medtl.evaluation.tasks",
     "medtl.evaluation.paired",
     "medtl.evaluation.robustness",
+    "medtl.explaining",
+    "medtl.explanation.checks",
+    "medtl.explanation.explainer",
     "medtl.explanation.neighbours",
     "medtl.further",
     "medtl.frozen",
+    "medtl.gate.gate",
+    "medtl.gate.learning",
     "medtl.modalities.image",
     "medtl.modalities.perturbations",
     "medtl.robustness",
     "medtl.runs.afterwards",
+    "medtl.runs.attention",
     "medtl.sources.architectures",
     "medtl.sources.library",
     "medtl.sources.resized",

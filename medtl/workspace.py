@@ -1,12 +1,15 @@
 """Where everything lies on disk. Every path is one property or method; nobody else joins path strings."""
 
+import json
 import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from medtl.errors import NotFound
 
@@ -73,8 +76,22 @@ class Workspace:
 
     @property
     def audit_file(self) -> Path:
-        """What was deleted and when, by id and count; never a name."""
+        """What was deleted, sent and fetched, and when, by id and count; never a name."""
         return self.home / "audit.jsonl"
+
+    def audit(self, what: str, **facts: Any) -> None:
+        """One line, written at once. `facts` are ids, counts and addresses: nothing that names a person."""
+        line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "what": what, **facts}
+        handle = os.open(self.audit_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(handle, json.dumps(line).encode() + b"\n")
+        finally:
+            os.close(handle)
+
+    @property
+    def pacs_file(self) -> Path:
+        """Which PACS the user named, if any; for the owner's eyes only."""
+        return self.home / "pacs.json"
 
     @property
     def readings(self) -> Path:

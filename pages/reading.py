@@ -22,12 +22,8 @@ def page() -> None:
             ":material/visibility:",
         )
     elif chosen.cohort is None:
-        show.empty(
-            "The cohort of this run was deleted, so its images cannot be read.",
-            "Back to Trust",
-            "trust",
-            ":material/visibility_off:",
-        )
+        st.caption("The cohort of this run was deleted, so its images cannot be read any more.")
+        reading_result.panel(chosen.run, None)
     else:
         st.caption(f"{md(chosen.recipe.title) if chosen.recipe else ''} · `{chosen.run}`")
         reading_test.panel(chosen.run, chosen.cohort)

@@ -1,5 +1,6 @@
 """The command line as scripts meet it: one JSON object, an exit code, and errors that say what to do."""
 
+import csv
 import json
 import shutil
 import subprocess
@@ -246,6 +247,8 @@ def test_a_run_is_evaluated_on_another_cohort(
     words = ["evaluate", copied, other, "--map", "malig=malignant", "--home", str(practice.ws.home)]
     assert cli.main(words) == 0 and "External test on 'Other': 16 images" in capsys.readouterr().out
     assert ask("cohort", "delete", other)[0] == 0
+    assert ask("evaluate", copied, other) == (0, said), "what was found can be read when the cohort is gone"
+    fails(ask, "evaluate", copied, other, "--again")
 
 
 @pytest.fixture
@@ -278,6 +281,38 @@ def test_an_unknown_and_a_hostile_cohort_are_answered_alike(ask: Ask, command: s
 
 
 # ---- predictions ----------------------------------------------------------------------------------------------------
+
+
+def test_many_images_become_a_table(ask: Ask, practice: Practice, tmp_path: Path) -> None:
+    for n, case in enumerate(practice.cohort.split.test[:4] * 5):
+        name = f"=p{n:02}.png" if n == 3 else f"p{n:02}.png"
+        (tmp_path / "set" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(practice.original(case).read_bytes())
+    (tmp_path / "set" / "empty.png").write_bytes(b"")
+    table = tmp_path / "out" / "answers.csv"
+    code, said = ask("predict", practice.run, tmp_path / "set", "--csv", table, "--no-log")
+    assert code == 0 and said["csv"] == str(table) and said["images"] == 21 and said["unreadable"] == 1
+    assert said["answered"] + said["undecided"] + said["refused"] == 20 and not said["stopped"]
+    assert set(said["frozen"]) >= {"gate", "word", "threshold", "set_error", "reached"}
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows][:2] == ["'=p03.png", "empty.png"] and len(rows) == 21
+    assert all(len(row["sha256"]) == 64 and row["says"] for row in rows if row["predicted"])
+
+
+def test_a_diary_is_shown_read_switched_and_deleted(ask: Ask, practice: Practice) -> None:
+    from medtl.runs import diary
+
+    diary.delete(practice.folder)
+    file = practice.original(practice.cohort.split.train[0])
+    _, said = ask("predict", practice.run, file)
+    one = said["predictions"][0]
+    _, log = ask("log", practice.run, "--read", f"{one['sha256']}=benign")
+    assert log["answers"] == 1 and log["on"] and log["images"] == 0  # a case of the cohort proves nothing
+    _, log = ask("log", practice.run, "--off", "--delete")
+    assert not log["on"] and log["deleted_bytes"] > 0 and log["answers"] == 0
+    assert ask("log", practice.run, "--on")[1]["on"]
+    fails(ask, "log", practice.run, "--read", f"{'0' * 64}=benign")
 
 
 def test_predictions_come_with_a_picture_of_where_it_looked(ask: Ask, practice: Practice, tmp_path: Path) -> None:

@@ -40,6 +40,16 @@ def test_it_predicts_as_the_run_is_stored(consultant: Consultant, practice: Prac
     assert answer["explanation"]["state"] in ("ok", "flat") and answer["explanation"]["method"] == "Grad-CAM"
 
 
+def test_one_picture_of_what_was_asked_about_is_explained_alone(consultant: Consultant, practice: Practice) -> None:
+    paths = [str(practice.original(case)) for case in practice.cohort.split.test[:2]]
+    said = consultant.predict(practice.run, paths, pool="mean", log=False)
+    assert [one["given"] for one in said["predictions"][:2]] == [0, 1] and said["run"]["gate"]
+    wanted = said["predictions"][1]
+    only = {"file": wanted["file"], "frame": wanted["frame"]}
+    (one,) = consultant.predict(practice.run, paths, "malignant", only=only, log=False)["predictions"]
+    assert one["sha256"] == wanted["sha256"] and one["explanation"]["label"] == "malignant"
+
+
 def test_it_explains_a_stored_case(consultant: Consultant, practice: Practice) -> None:
     said = consultant.explain(practice.run, practice.cohort.split.test[0], "malignant")
     assert said["label"] == "malignant" and said["state"] in ("ok", "flat", "invalid")

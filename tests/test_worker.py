@@ -29,6 +29,7 @@ RESULT_FILES = {
     "predictions.csv",
     "estimates.json",
     "curves.json",
+    "gate.npz",
     "neighbours.npz",
     "statistics.npz",
     "seen.npz",

@@ -34,6 +34,7 @@ DAY = 86400  # seconds until what nobody came back for is cleared away
 PATIENCE = 5.0  # seconds a process has to end by itself
 PUBLISHED = "medmnist:"
 NICENESS = 10
+HERE = "<here>"  # in a command: the folder it is started in
 VARIABLE = "MEDTL_PROGRESS"  # names the file the command writes its progress to
 
 State = Literal["running", "done", "failed", "interrupted"]
@@ -98,7 +99,7 @@ def start_import(ws: Workspace, path: Path | str, options: ImportOptions | None 
     The folder it returns is what `import_status` asks for.
     """
     what = str(path) if str(path).startswith(PUBLISHED) else str(Path(path).resolve())
-    return _start(ws, ["cohort", "add", *(options or ImportOptions()).arguments()], what)
+    return begin(ws, ["cohort", "add", *(options or ImportOptions()).arguments()], what)
 
 
 def start_check(ws: Workspace, cohort: str, source: str | None = None, text: bool = True) -> Path:
@@ -114,14 +115,15 @@ def start_ranking(ws: Workspace, cohort: str, sources: Iterable[str] = (), race:
 
 
 def _look_at(ws: Workspace, command: list[str], cohort: str) -> Path:
-    folder = _start(ws, command, cohort)
+    folder = begin(ws, command, cohort)
     write_whole(folder / ON, cohort)
     with contextlib.suppress(OSError, ValueError):  # nobody waits for it: let clicks and trainings go first
         os.setpriority(os.PRIO_PROCESS, int((folder / PROCESS).read_text()), NICENESS)
     return folder
 
 
-def _start(ws: Workspace, command: list[str], what: str) -> Path:
+def begin(ws: Workspace, command: list[str], *what: str) -> Path:
+    """Run a command of ours in the background; what is brought (`what`) is never taken for an option."""
     ws.ensure()
     folder = ws.spool / secrets.token_hex(6)
     folder.mkdir(mode=0o700)
@@ -132,7 +134,17 @@ def _start(ws: Workspace, command: list[str], what: str) -> Path:
     ):
         fcntl.flock(alive, fcntl.LOCK_EX)
         process = subprocess.Popen(
-            [sys.executable, "-m", "medtl", *command, "--json", "--home", str(ws.home), "--", what],
+            [
+                sys.executable,
+                "-m",
+                "medtl",
+                *(word.replace(HERE, str(folder)) for word in command),
+                "--json",
+                "--home",
+                str(ws.home),
+                "--",
+                *what,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=answer,
             stderr=log,
@@ -148,15 +160,15 @@ def _start(ws: Workspace, command: list[str], what: str) -> Path:
 
 def import_status(folder: Path) -> ImportStatus:
     """Read from the folder alone; any process may ask, also after a restart."""
-    progress = _json(folder / PROGRESS)
+    progress = told(folder / PROGRESS)
     done, total = int(progress.get("done", 0)), int(progress.get("total", 0))
-    if _lives(folder):
+    if lives(folder):
         return ImportStatus("running", done, total)
-    answer = _json(folder / ANSWER)
+    answer = told(folder / ANSWER)
     if "id" in answer:
         skipped = tuple(Skipped(**file) for file in answer.get("skipped", ()))
         return ImportStatus("done", done, total, cohort=str(answer["id"]), skipped=skipped)
-    message, advice = _failure(answer, folder)
+    message, advice = failure(answer, folder)
     if message:
         return ImportStatus("failed", done, total, message=message, advice=advice)
     return ImportStatus(
@@ -198,7 +210,7 @@ def stop_checks(ws: Workspace, cohorts: Collection[str]) -> None:
 def sweep(ws: Workspace) -> None:
     """What nobody came back for within a day: imports and checks that are over (their answers name files), uploads."""
     for alive in ws.spool.glob(f"*/{ALIVE}"):
-        if _old(alive.parent) and not _lives(alive.parent):
+        if _old(alive.parent) and not lives(alive.parent):
             clear(alive.parent)
     waiting = {upload for used in ws.spool.glob(f"*/{USED}") for upload in uploads(used.parent)}
     for folder in ws.spool.glob(f"{UPLOAD}*"):
@@ -216,16 +228,16 @@ def _old(folder: Path) -> bool:
 def _stop(folder: Path) -> None:
     """End the process, so that nothing is written any more once this returns."""
     for way in (signal.SIGTERM, signal.SIGKILL):
-        if not _lives(folder):
+        if not lives(folder):
             return
         with contextlib.suppress(OSError, ValueError):
             os.killpg(int((folder / PROCESS).read_text()), way)
         end = time.monotonic() + PATIENCE
-        while _lives(folder) and time.monotonic() < end:
+        while lives(folder) and time.monotonic() < end:
             time.sleep(0.02)
 
 
-def _lives(folder: Path) -> bool:
+def lives(folder: Path) -> bool:
     try:
         with (folder / ALIVE).open("r") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -243,7 +255,7 @@ def _reap(process: "subprocess.Popen[bytes]") -> None:
     threading.Thread(target=process.wait, daemon=True).start()
 
 
-def _json(path: Path) -> dict[str, Any]:
+def told(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -251,7 +263,7 @@ def _json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _failure(answer: dict[str, Any], folder: Path) -> tuple[str, str]:
+def failure(answer: dict[str, Any], folder: Path) -> tuple[str, str]:
     """The command's own message and advice: from its JSON, else the last line it wrote that is no traceback."""
     error = answer.get("error", answer)
     if isinstance(error, dict) and error.get("message"):

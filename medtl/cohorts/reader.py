@@ -1,10 +1,10 @@
 """The process that opens files nobody has vouched for: `python -m medtl.cohorts.reader FD`, started by `reading` only.
 
 It has a memory limit and an alarm clock and never loads torch. A line of JSON asks for a handful of files; lines of
-JSON on the given descriptor hold the answers to some of them, or to none as a sign of life. Four desks: `keep` reads a
-file into a cohort, `show` hands one picture over, `refer` also what a DICOM object must say of the file it
-refers to, `blank` blacks out rectangles. What it says of a patient it says in codes, unless `refer` is told that the
-answer goes back to where the file came from.
+JSON on the given descriptor hold the answers to some of them, or to none as a sign of life. Five desks: `keep` reads a
+file into a cohort, `show` hands one picture over, `ask` all of a file that a model is asked about, `refer` also what a
+DICOM object must say of the file it refers to, `blank` blacks out rectangles. What it says of a patient it says in
+codes, unless `refer` is told that the answer goes back to where the file came from.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,10 +28,11 @@ import numpy as np
 from PIL import Image
 
 from medtl.cohorts import archive, deidentify, limits
+from medtl.cohorts.appearance import appearance
 from medtl.cohorts.formats import images
 from medtl.cohorts.formats.images import SUFFIXES, Decoded, Picture
 from medtl.cohorts.originals import PACK, PackWriter, Span
-from medtl.cohorts.pixels import PixelWriter, prepare, shrunk
+from medtl.cohorts.pixels import PixelWriter, prepare, shrunk, stretched
 from medtl.cohorts.pseudonyms import Pseudonyms
 from medtl.errors import BadInput
 from medtl.vocabulary import Reading
@@ -224,13 +226,57 @@ class Show:
         return answer, np.ascontiguousarray(picture).tobytes()
 
 
+# ---- ask: what a model is asked about -------------------------------------------------------------------------------
+
+
+class Ask:
+    """All pictures of a file as the cohort would read them, with what they look like and who they are of, in codes; the
+    pixels follow the line: as a cohort would keep them (`whole`), or at once as the network wants them."""
+
+    def __init__(self, setup: Message, alive: Callable[[], None]) -> None:
+        self.alive = alive
+        self.reading = Reading(**setup["reading"])
+        self.pseudonyms = Pseudonyms(bytes.fromhex(setup["salt"]))
+        self.size, self.channels, self.whole = int(setup["size"]), int(setup["channels"]), bool(setup["whole"])
+
+    def __call__(self, job: Message) -> tuple[Message, bytes]:
+        data = _bytes(job)
+        pictures: list[Message] = []
+        payload: list[bytes] = []
+        for decoded in images.read_all(data, job["name"], self.reading):
+            picture = shrunk(decoded.pixels)
+            pictures.append(self._said(decoded, picture))
+            if not (self.whole or job.get("whole")):
+                picture = stretched(picture, 1 if picture.ndim == 2 else self.channels, self.size)
+            pictures[-1]["shape"] = list(picture.shape)
+            payload.append(np.ascontiguousarray(picture).tobytes())
+            if len(pictures) > 1:
+                self.alive()
+        if not pictures:
+            raise BadInput("There is no picture in the file.", "Leave it out.")
+        whole = b"".join(payload)
+        return {"sha256": hashlib.sha256(data).hexdigest(), "pictures": pictures, "bytes": len(whole)}, whole
+
+    def _said(self, decoded: Decoded, picture: Picture) -> Message:
+        known = {"width", "height", "modality", "body", "format"}
+        facts = {key: value for key, value in decoded.facts.items() if key in known and value not in (None, "")}
+        return {
+            "facts": facts,
+            "frame": decoded.frame,
+            "patient": self.pseudonyms.patient(decoded.identity.patient),
+            "group": self.pseudonyms.group(decoded.group) if decoded.group not in ("", "file") else decoded.group,
+            "looks": appearance(picture).plain(),
+        }
+
+
 # ---- refer: one picture, and what a DICOM object says of the file it is about ---------------------------------------
 
 
 class Refer:
-    """One picture at its full size, and the header of its DICOM file (None for others) as DICOM JSON."""
+    """One picture at its full size; of a DICOM file also its header as DICOM JSON and its range of values."""
 
     def __init__(self, setup: Message, alive: Callable[[], None]) -> None:
+        self.alive = alive
         self.reading = Reading(**setup["reading"])
         self.pseudonyms = Pseudonyms(bytes.fromhex(setup["salt"]))
 
@@ -238,13 +284,25 @@ class Refer:
         from medtl.cohorts.formats import header
 
         data = _bytes(job)
-        decoded = images.read(data, job["name"], self.reading)
+        decoded = self._picture(data, job)
         answer: Message = {"shape": list(decoded.pixels.shape), "frame": decoded.frame, "bytes": decoded.pixels.size}
         if decoded.facts.get("format") != "DICOM":
-            return {**answer, "header": None}, np.ascontiguousarray(decoded.pixels).tobytes()
+            return {**answer, "header": None, "range": None}, np.ascontiguousarray(decoded.pixels).tobytes()
+        answer["range"] = header.stored_range(data, decoded.frame)
         if not job["keep"]:
             data = deidentify.clean(data, "DICOM", self.pseudonyms, patient=decoded.identity.patient).data
         return {**answer, "header": header.of(data)}, np.ascontiguousarray(decoded.pixels).tobytes()
+
+    def _picture(self, data: bytes, job: Message) -> Decoded:
+        """Of several frames the one that is asked for, else the middle one."""
+        if job["frame"] is None:
+            return images.read(data, job["name"], self.reading)
+        every = replace(self.reading, frames="each", slices=0)
+        for decoded in images.read_all(data, job["name"], every):
+            self.alive()
+            if decoded.frame == job["frame"]:
+                return decoded
+        raise BadInput(f"There is no frame {job['frame'] + 1} in the file.", "Ask about the file again.")
 
 
 # ---- blank: rectangles of stored originals --------------------------------------------------------------------------
@@ -299,7 +357,7 @@ def _png(pixels: Picture) -> bytes:
 
 Desk = Callable[[Message], tuple[Message, bytes]]
 DESKS: dict[str, Callable[[Message, Callable[[], None]], Desk]] = {
-    "keep": Keep, "show": Show, "refer": Refer, "blank": Blanked,
+    "keep": Keep, "show": Show, "ask": Ask, "refer": Refer, "blank": Blanked,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,50 @@ class Shower:
         self._crew.dismiss()
 
 
+class Asker:
+    """Pictures of files that a model is asked about. A few come from one process that stays warm, many from several
+    that read ahead while somebody computes.
+
+    A file of more than FRAMES pictures gives so many, evenly spaced: what is read must fit the memory.
+    """
+
+    FRAMES = 200
+
+    def __init__(self, reading: Reading, salt: bytes, size: int, channels: int) -> None:
+        slices = min(reading.slices or self.FRAMES, self.FRAMES)
+        self._setup = {
+            "desk": "ask", "reading": asdict(replace(reading, slices=slices)), "salt": salt.hex(),
+            "size": size, "channels": channels, "whole": False,
+        }  # fmt: skip
+        self._crew = _Crew(self._setup, lambda: "", threading.Event())
+
+    def warm(self) -> None:
+        """Start the process that stays."""
+        self._crew.begin()
+
+    def few(self, jobs: Sequence[Job]) -> Iterator[Answer]:
+        for told in self._crew.answers(jobs):
+            yield from told
+
+    def many(self, jobs: Sequence[Job]) -> Iterator[Answer]:
+        """In no order; however many there are, a few wait to be taken."""
+        return answers(self._setup, jobs, lambda: "")
+
+    def close(self) -> None:
+        self._crew.dismiss()
+
+
+@dataclass(frozen=True)
+class Referred:
+    """A picture, uint8 (H, W) or (H, W, 3) at full size, and what a DICOM file says: `frame` counts from 0, `header` is
+    DICOM JSON, `range` the darkest and brightest value as stored (None of a coloured one)."""
+
+    picture: Picture
+    frame: int | None
+    header: dict[str, Any] | None
+    range: tuple[float, float] | None
+
+
 class Referrer:
     """Pictures of single files with what a DICOM object must say of the file it is about. `salt` is the workspace's."""
 
@@ -127,17 +171,15 @@ class Referrer:
         setup = {"desk": "refer", "reading": asdict(reading), "salt": salt.hex()}
         self._crew = _Crew(setup, lambda: "", threading.Event())
 
-    def original(self, path: Path, keep: bool, name: str = "") -> tuple[Picture, int | None, dict[str, Any] | None]:
-        """uint8 (H, W) or (H, W, 3) at full size, its frame, and the header as DICOM JSON: None where it is no DICOM.
-
-        `keep` leaves who it is in the header; otherwise codes stand there, the same as in a cohort of this workspace.
-        """
-        place = Place(str(path.resolve()))
-        ((answer,),) = self._crew.answers([job(0, name or path.name, place, keep=keep)])
+    def original(self, path: Path, keep: bool, frame: int | None = None) -> Referred:
+        """`keep` leaves who it is in the header; else codes stand there, the same as in a cohort of this workspace.
+        `frame` counts from 0; of several the middle one if not said."""
+        ((answer,),) = self._crew.answers([job(0, path.name, Place(str(path.resolve())), keep=keep, frame=frame)])
         if "skipped" in answer:
             raise BadInput(*answer["skipped"])
         flat = np.frombuffer(answer["payload"], np.uint8)
-        return flat.reshape(answer["shape"]).copy(), answer["frame"], answer["header"]
+        picture = flat.reshape(answer["shape"]).copy()
+        return Referred(picture, answer["frame"], answer["header"], tuple(answer["range"]) if answer["range"] else None)
 
     def close(self) -> None:
         self._crew.dismiss()
@@ -173,8 +215,8 @@ class _Crew:
         """Takes out of `left` what is answered. One job alone is always answered, unless we are to stop."""
         alone = next(iter(left)) if len(left) == 1 else None
         try:
-            if self.child is None:
-                self.child = _Child({**self.setup, "shard": self.shard()})
+            self.begin()
+            assert self.child is not None
             self.child.ask(list(left.values()))
             while left:
                 told = self.child.answers(self.stop)
@@ -187,6 +229,10 @@ class _Crew:
             if alone is not None and not self.stop.is_set():
                 left.clear()
                 yield [{"job": alone, "skipped": list(lost.says)}]
+
+    def begin(self) -> None:
+        if self.child is None:
+            self.child = _Child({**self.setup, "shard": self.shard()})
 
     def dismiss(self) -> None:
         if self.child is not None:

@@ -49,12 +49,14 @@ TEXT = 64  # characters of a code's meaning and of most names (VR LO, and CodeMe
 class Original:
     """The image that was asked about: `picture` uint8 (H, W) or (H, W, 3) at full size.
 
-    `header` is None where it was no DICOM file; then the objects are in a study of their own. `frame` counts from 0.
+    `header` is None where it was no DICOM file; then the objects are in a study of their own. `frame` counts from 0;
+    `range` is the darkest and brightest value as stored, None where it is coloured.
     """
 
     picture: np.ndarray
     header: "Dataset | None"
     frame: int | None
+    range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ def header_of(said: Mapping[str, Any] | None) -> "Dataset | None":
         header = Dataset.from_json(dict(said))
     except Exception as error:
         raise BadInput("The header of the DICOM file is damaged.", "Export it again.") from error
+    header.SpecificCharacterSet = "ISO_IR 192"  # JSON is UTF-8, whatever the file was in
     for word in (
         "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
         "AccessionNumber", "ReferringPhysicianName",

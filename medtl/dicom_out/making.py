@@ -40,7 +40,8 @@ def make(
     cut: float = 0.5,
     reading: Reading | None = None,
 ) -> dict[str, Any]:
-    """Objects for each (image, answer) pair; an answer is `prediction.as_dict` with its map under "explanation".
+    """Objects for each (image, answer) pair; an answer is `prediction.as_dict` with its map under "explanation", or
+    `as_message`. Its "frame" says which frame of the image it is about; the middle one, where it does not.
 
     `identity` "keep" gives on whose image it is, for the PACS it came from; "remove" says it in the codes of this
     workspace, as its cohorts do. Returns {"run", "identity", "objects": [...], "left_out": [{"image", "kind", "why",
@@ -55,7 +56,7 @@ def make(
     try:
         for number, (path, answer) in enumerate(asked, 1):
             try:
-                original = _original(referrer, path, identity)
+                original = _original(referrer, path, identity, answer.get("frame"))
             except BadInput as error:
                 left.append({"image": number, "kind": "all", "why": error.message, "advice": error.advice})
                 continue
@@ -76,10 +77,10 @@ def _reading(ws: Workspace, model: Model) -> Reading:
         return Reading()
 
 
-def _original(referrer: Referrer, path: Path, identity: Identity) -> Original:
-    picture, frame, header = referrer.original(path, identity == "keep")
+def _original(referrer: Referrer, path: Path, identity: Identity, frame: int | None) -> Original:
+    found = referrer.original(path, identity == "keep", frame)
     with quiet():
-        return Original(picture, header_of(header), frame)
+        return Original(found.picture, header_of(found.header), found.frame, found.range)
 
 
 def model_of(ws: Workspace, run: str) -> Model:

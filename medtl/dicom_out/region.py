@@ -116,7 +116,7 @@ def presentation_state(
         graphic_objects=objects,
         text_objects=[warning],
     )
-    state, more = _state_for(header)
+    state, more = _state_for(header, original.range)
     made = state(
         referenced_images=[header],
         content_label="WHERE_LOOKED",
@@ -157,16 +157,35 @@ def _header(original: Original) -> "Dataset":
     return original.header
 
 
-def _state_for(header: "Dataset") -> tuple[Any, dict[str, Any]]:
-    """The class of state, and what it wants besides."""
+def _state_for(header: "Dataset", stored: tuple[float, float] | None) -> tuple[Any, dict[str, Any]]:
+    """The class of state, and what it wants besides: a viewer takes from it how grey values are shown, not from the
+    image (PS3.4 N.2), so a state that says nothing would show a film without a window black."""
     import highdicom as hd
 
     colours = str(header.get("PhotometricInterpretation", ""))
     if colours in GREYS:
-        return hd.pr.GrayscaleSoftcopyPresentationState, {}
+        shape = "INVERSE" if colours == "MONOCHROME1" else "IDENTITY"
+        more: dict[str, Any] = {"presentation_lut_transformation": hd.PresentationLUTTransformation(shape)}
+        if not _has_window(header) and stored is not None:
+            more["voi_lut_transformations"] = [_window(header, stored)]
+        return hd.pr.GrayscaleSoftcopyPresentationState, more
     if int(header.get("SamplesPerPixel", 1)) == 3:
         return hd.pr.ColorSoftcopyPresentationState, {"icc_profile": _srgb()}
     raise BadInput("A contour cannot be laid over an image that is coloured by a palette.", "The overlay can be had.")
+
+
+def _has_window(header: "Dataset") -> bool:
+    return header.get("WindowCenter") not in (None, "") and header.get("WindowWidth") not in (None, "")
+
+
+def _window(header: "Dataset", stored: tuple[float, float]) -> Any:
+    """From the darkest to the brightest value, in the units the viewer has after rescaling (PS3.3 C.11.2.1.2.1)."""
+    import highdicom as hd
+
+    slope, intercept = float(header.get("RescaleSlope") or 1), float(header.get("RescaleIntercept") or 0)
+    low, high = sorted(slope * value + intercept for value in stored)
+    width = max(high - low + 1, 2)
+    return hd.pr.SoftcopyVOILUTTransformation(window_center=(low + high + 1) / 2, window_width=width)
 
 
 def _srgb() -> bytes:

@@ -14,6 +14,7 @@ from medtl.explanation.overlay import legend, overlay
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+BAND = 256  # rows
 NARROWEST = 320  # pixels: less would not hold the warning
 WHITE, BLACK, YELLOW = (255, 255, 255), (0, 0, 0), (255, 221, 0)
 
@@ -89,12 +90,13 @@ def burned_in(picture: np.ndarray, said: Said, model: Model) -> np.ndarray:
 
     H' is H and the strip; W' is W, or NARROWEST with black at the right. Every pixel of the picture is seen.
     """
-    assert said.values is not None
-    laid = overlay(picture, said.values)
-    height, width = laid.shape[:2]
+    height, width = picture.shape[:2]
     strip = _strip(max(width, NARROWEST), said, model)
     canvas = np.zeros((height + strip.shape[0], strip.shape[1], 3), np.uint8)
-    canvas[:height, :width] = laid
+    share = said.at(height, width)
+    for top in range(0, height, BAND):  # a film of 50 megapixels at once would take gigabytes
+        rows = slice(top, min(top + BAND, height))
+        canvas[rows, :width] = overlay(picture[rows], share[rows])
     canvas[height:] = strip
     return canvas
 

@@ -125,11 +125,11 @@ def _group(name: str, original: Original, model: Model, measurements: list[Any],
 
 
 def _scores(answer: Mapping[str, Any]) -> list[Any]:
-    """One a class; and the recalibrated probability where the run has one."""
-    made = [_number(f"S-{code_of(name)}", f"Score for {name}", value) for name, value in answer["scores"].items()]
-    calibrated = answer.get("probabilities") or {}
-    if isinstance(calibrated, Mapping):
-        made += [_number(f"P-{code_of(k)}", f"Probability of {k}, recalibrated", v) for k, v in calibrated.items()]
+    """One a class, called what it may be called; and the recalibrated probability where the run has one."""
+    word = str(answer.get("word") or "score").capitalize()
+    made = [_number(f"S-{code_of(name)}", f"{word} for {name}", value) for name, value in answer["scores"].items()]
+    calibrated = answer.get("calibrated") or {}
+    made += [_number(f"P-{code_of(k)}", f"Probability of {k}, recalibrated", v) for k, v in calibrated.items()]
     return [one for one in made if one is not None]
 
 
@@ -196,6 +196,7 @@ def _sentences(answer: Mapping[str, Any], model: Model) -> Any:
     box = hd.sr.ContainerContentItem(name=named, relationship_type=hd.sr.RelationshipTypeValues.CONTAINS)
     told = [
         ("USE_TEXT", "Use", NOT_A_DEVICE),
+        ("ANSWER_TEXT", "Answer", str(answer.get("says") or "")),
         ("GATE_TEXT", "Doubt", str(answer.get("why_not") or "")),
         ("KNOWN_TEXT", "Known", str(answer.get("known") or "")),
         ("RULE_TEXT", "Threshold", _rule(model)),

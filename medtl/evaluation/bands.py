@@ -37,6 +37,16 @@ def number_bands(values: Sequence[Value], bands: int = 4, least: int = LEAST) ->
     return _labelled(numbers, _joined(numbers, edges, least), _of_numbers)
 
 
+def groups(field: str, values: Sequence[Value]) -> list[str]:
+    """The group of every case: an age in its band, any other number of many different ones in a quarter, the rest as
+    `folded` has it. Values that are bands already stay as they are."""
+    known = [one for one in values if not _is_missing(one)]
+    if field.lower().startswith("age") and known and all(np.isfinite(_years(one)) for one in known):
+        return folded(age_bands(values))
+    numbers = all(isinstance(one, int | float | np.number) and not isinstance(one, bool) for one in known)
+    return folded(number_bands(values) if numbers and len(set(known)) > MOST else values)
+
+
 def folded(values: Sequence[Value], most: int = MOST, least: int = 5) -> list[str]:
     """Every case's value as text; missing ones are "not recorded", and where more than one value is rare (fewer than
     `least` cases, or beyond the `most` common ones) these become "other (k values)"."""

@@ -1,17 +1,18 @@
 """Two scores of the same cases: the difference of their AUROCs with its interval, and what may be said of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medtl.errors import BadInput
-from medtl.evaluation import intervals, ranking
+from medtl.evaluation import intervals, ranking, sides
 from medtl.evaluation.estimates import auroc_interval, check, spread_interval
 from medtl.evaluation.intervals import FEW
 from medtl.evaluation.resampling import Floats, Ints, Resampling, Weights, percentiles, resample
+from medtl.evaluation.sides import Side
 from medtl.evaluation.thresholds import positive_index
 from medtl.vocabulary import Estimate, to_dict
 
@@ -114,12 +115,14 @@ def paired(
 @dataclass(frozen=True)
 class Scored:
     """One model's AUROC with its interval, and in each of the draws (`drawn`, made as `how` says), to be set against
-    another's of the same draws. `few`: a class has too few patients for draws to be believed."""
+    another's of the same draws. `few`: a class has too few patients for draws to be believed. `side`: of one score,
+    what each patient adds; of an average over classes there is none."""
 
     auroc: Estimate
     drawn: Floats
     how: str
     few: bool
+    side: Side | None = None
 
 
 def scored(y: Ints, scores: Floats, classes: Sequence[str], positive: str | None, resampling: Resampling) -> Scored:
@@ -138,12 +141,20 @@ def scored(y: Ints, scores: Floats, classes: Sequence[str], positive: str | None
     (low, high), how = _bounds(y, views, ranks, whole, drawn, resampling)
     auroc = Estimate("auroc", float(whole.mean()), low, high, len(y), how)
     few = len(views) == 1 and _fewest(y, views[0], resampling) < FEW
-    return Scored(auroc, drawn.mean(axis=0), resampling.how, few)
+    side = None
+    if len(views) == 1:
+        side = sides.auroc_side(y == views[0], scores[:, views[0]], np.ones(len(y), bool), resampling)
+    return Scored(auroc, drawn.mean(axis=0), resampling.how, few, side)
 
 
 def gap(one: Scored, other: Scored) -> Estimate:
-    """AUROC of one minus AUROC of the other, with the interval of the draws that both were scored in."""
+    """AUROC of one minus AUROC of the other: of two scores from what each patient adds to the difference, which agrees
+    with DeLong's paired test and held the truth more often than percentiles of the draws; of averages over classes from
+    the draws that both were scored in."""
     a, b = one.auroc, other.auroc
+    if one.side and other.side:
+        by_patient = sides.paired(one.side, other.side)
+        return replace(by_patient, value=a.value - b.value, n=a.n)
     low, high = percentiles(one.drawn - other.drawn)
     how = one.how
     if not high > low or one.few:

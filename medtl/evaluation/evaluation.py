@@ -78,6 +78,7 @@ def evaluate(
     at = thresholds.positive_index(classes, positive) if len(classes) == 2 else None
     resampling = resample(y, patients_test, at, seed, draws)
     measured = measure(y, scores, calls, classes, positive, resampling)
+    patients = [resampling.units(y == k) for k in range(len(classes))] if resampling.repeats else None
     control, notes = None, measured.notes
     found, sentence = measured.estimates, sentences.headline(measured, classes, positive)
     if task == "ordinal" and len(y):
@@ -85,7 +86,7 @@ def evaluate(
         found = (*graded, *(one for one in found if one.name != "accuracy"))
         sentence = grades.sentence(graded, y, calls)
         if not any(one.name == "kappa_quadratic" for one in graded):
-            notes += ("The quadratic kappa cannot be given with an interval: the draws all agree, or hold one grade.",)
+            notes += ("The quadratic kappa is not defined: reference and calls hold one and the same grade only.",)
     if control_scores_test is not None:
         if len(np.unique(y)) > 1:
             control = comparison.against(y, scores, control_scores_test, classes, positive, resampling, control_name)
@@ -98,7 +99,7 @@ def evaluate(
         control=control,
         confusion=tuple(tuple(int(count) for count in row) for row in measured.confusion),
         sentence=sentence,
-        small_test=sentences.small_test(measured, classes, positive),
+        small_test=sentences.small_test(measured, classes, positive, patients),
         notes=notes,
         curves={"roc": curves.roc_with(y, scores, classes, positive, resampling)},
     )

@@ -137,7 +137,7 @@ def evaluate(
         estimates=(*means, *_renamed(each)),
         control=control,
         sentence=_sentence(means, judged, each, classes),
-        small_test=_small(counts),
+        small_test=_small(counts, each),
         notes=_notes(counts, judged, classes),
         curves={"roc": {name: made.curves["roc"][name] for name, made in each.items() if name in made.curves["roc"]}},
         each=each,
@@ -312,14 +312,23 @@ def _short(one: Estimate) -> str:
     return f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})"
 
 
-def _small(counts: Mapping[str, Counted]) -> str | None:
+def _small(counts: Mapping[str, Counted], each: Mapping[str, Evaluation]) -> str | None:
+    """Which findings nothing can be said of, and of the rarest of the others what it could be."""
     few = [name for name, one in counts.items() if one.few]
-    if not few:
-        return None
-    return (
-        f"Fewer than {FEWEST} test cases with or without {_listed(few)}: nothing can be said of "
-        f"{'it' if len(few) == 1 else 'them'}."
-    )
+    said = []
+    if few:
+        said.append(
+            f"Fewer than {FEWEST} test cases with or without {_listed(few)}: nothing can be said of "
+            f"{'it' if len(few) == 1 else 'them'}."
+        )
+    warned = {name: each[name].small_test for name in counts if name not in few and name in each}
+    warned = {name: text for name, text in warned.items() if text}
+    if warned:
+        rarest = min(warned, key=lambda name: min(counts[name].present, counts[name].absent))
+        said.append(str(warned.pop(rarest)))
+        if warned:
+            said.append(f"Little can be said of {_listed(list(warned))}, too.")
+    return " ".join(said) or None
 
 
 def _notes(counts: Mapping[str, Counted], judged: list[int], classes: Sequence[str]) -> tuple[str, ...]:

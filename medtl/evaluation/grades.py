@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medtl.evaluation import intervals
-from medtl.evaluation.resampling import Floats, Ints, Resampling, Weights, percentiles
+from medtl.evaluation import agreement, sides
+from medtl.evaluation.resampling import Floats, Ints, Resampling
 from medtl.vocabulary import Estimate
 
 NAMES = ("kappa_quadratic", "mean_grade_error", "exact_agreement", "within_one")
@@ -23,32 +22,24 @@ def middle(scores: Floats) -> Ints:
 
 def kappa(y: Ints, calls: Ints, classes: int) -> float:
     """Cohen's kappa with quadratic weights (Psychol Bull 1968;70:213); nan where neither ever leaves one grade."""
-    table = np.bincount(np.asarray(y) * classes + calls, minlength=classes**2).reshape(classes, classes, 1)
-    return float(_kappa(table.astype(float))[0])
+    table = np.bincount(np.asarray(y) * classes + calls, minlength=classes**2).reshape(classes, classes)
+    return agreement.kappa_of(table, "quadratic")
 
 
-def estimates(y: Ints, calls: Ints, classes: Sequence[str], resampling: Resampling) -> list[Estimate]:
-    """The numbers of NAMES, from the draws of patients that serve the others, too. One without a value is left out;
-    where all draws agree, Wilson's interval on the patients (for kappa none: it has no closed form that holds)."""
+def estimates(y: Ints, calls: Ints, classes: Sequence[str], whose: Resampling) -> list[Estimate]:
+    """The numbers of NAMES, each by patient and never without width. Kappa is left out where it is not defined: one
+    grade only, in the reference and in the calls."""
     if not len(y):
         return []
-    k = len(classes)
-    whole = _values(y, calls, k, np.ones((len(y), 1), np.float32))
-    parts = [_values(y, calls, k, weights) for weights in resampling.chunks()]
-    made = []
-    for name in NAMES:
-        value, drawn = float(whole[name][0]), np.concatenate([part[name] for part in parts])
-        if not np.isfinite(value):
-            continue
-        (low, high), how = percentiles(drawn), resampling.how
-        if not high > low:
-            if name == "kappa_quadratic":
-                continue
-            units, top = resampling.units(np.ones(len(y), bool)), (k - 1 if name == "mean_grade_error" else 1)
-            low, high = (top * bound for bound in intervals.wilson(value / top * units, units))
-            how = f"Wilson on {units} {resampling.unit}s"
-        made.append(Estimate(name, value, low, high, len(y), how))
-    return made
+    k, everyone = len(classes), np.ones(len(y), bool)
+    away = np.abs(np.asarray(y) - calls)
+    made = {
+        "kappa_quadratic": agreement.kappa(y, calls, k, whose, "quadratic"),
+        "mean_grade_error": sides.mean("mean_grade_error", away.astype(float), everyone, whose, top=k - 1),
+        "exact_agreement": sides.share("exact_agreement", away == 0, everyone, whose),
+        "within_one": sides.share("within_one", away <= 1, everyone, whose),
+    }
+    return [one for name in NAMES if (one := made[name]) is not None]
 
 
 def sentence(found: Sequence[Estimate], y: Ints, calls: Ints) -> str:
@@ -59,32 +50,3 @@ def sentence(found: Sequence[Estimate], y: Ints, calls: Ints) -> str:
     if (one := said.get("kappa_quadratic")) is not None:
         text += f" (quadratic kappa {one.value:.2f}, {one.low:.2f} to {one.high:.2f})"
     return text + "."
-
-
-def _values(y: Ints, calls: Ints, k: int, weights: Weights) -> dict[str, Floats]:
-    """Name -> (d,) for weights (n, d)."""
-    cell = y * k + calls
-    order = np.argsort(cell, kind="stable")
-    there, starts = np.unique(cell[order], return_index=True)
-    cells = np.zeros((k * k, weights.shape[1]))
-    cells[there] = np.add.reduceat(weights[order], starts, axis=0)
-    table: NDArray[np.float64] = cells.reshape(k, k, -1)
-    away = np.abs(np.subtract.outer(np.arange(k), np.arange(k)))
-    share = table / table.sum(axis=(0, 1))
-    return {
-        "kappa_quadratic": _kappa(table),
-        "mean_grade_error": np.einsum("ij,ijd->d", away.astype(float), share),
-        "exact_agreement": np.einsum("ij,ijd->d", (away == 0).astype(float), share),
-        "within_one": np.einsum("ij,ijd->d", (away <= 1).astype(float), share),
-    }
-
-
-def _kappa(table: Floats) -> Floats:
-    """(k, k, d) counts -> (d,): 1 less the squared distances seen, over those of the same grades given by chance."""
-    k = len(table)
-    square = (np.subtract.outer(np.arange(k), np.arange(k)) ** 2).astype(float)
-    n = table.sum(axis=(0, 1))
-    seen = np.einsum("ij,ijd->d", square, table)
-    by_chance = np.einsum("ij,id,jd->d", square, table.sum(axis=1), table.sum(axis=0)) / n
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(1 - seen / by_chance)

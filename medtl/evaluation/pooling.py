@@ -220,7 +220,18 @@ def _says(
             f"{mixed} of {patients.n} patients {'has' if mixed == 1 else 'have'} both {spoken(view.name)} and "
             f"{spoken(view.without)} images: they count as {spoken(view.name)}, as one such image is enough."
         )
-    return says
+    return says + _few(view, patients)
+
+
+def _few(view: View, level: Level) -> list[str]:
+    absent = level.n - level.present
+    made = []
+    for name, hits, n, measure in (
+        (view.name, level.found, level.present, "sensitivity"), (view.without, level.let_pass, absent, "specificity"),
+    ):  # fmt: skip
+        one = level.get(measure)
+        made.append(sentences.few(name, level.unit, hits, n, one) if one is not None else None)
+    return [text for text in made if text is not None]
 
 
 def _counts(view: View, level: Level) -> str:

@@ -45,7 +45,7 @@ class Resampling:
         for begin in range(0, draws, width):
             yield self.counts[:, begin : begin + width].astype(np.float32)
 
-    def units(self, chosen: Bools) -> int:
+    def units(self, chosen: Bools | Ints) -> int:
         """How many patients (or cases, when no patient is known) the chosen cases come from."""
         return int(np.count_nonzero(np.bincount(self.group[chosen])))
 

@@ -24,19 +24,40 @@ def headline(measured: Measured, classes: Sequence[str], positive: str | None) -
     return _two(measured, classes, positive) if len(classes) == 2 else _many(measured, classes)
 
 
-def small_test(measured: Measured, classes: Sequence[str], positive: str | None) -> str | None:
-    """A plain warning when the test part is too small to say much, else None."""
+def small_test(
+    measured: Measured, classes: Sequence[str], positive: str | None, patients: Sequence[int] | None = None
+) -> str | None:
+    """A plain warning when the test part is too small to say much, else None. `patients` (k) is how many patients the
+    cases of each class come from, where some have several: sixty images of five patients are five."""
     sizes = measured.confusion.sum(axis=1)
     if not sizes.sum():
         return None
-    rarest = int(sizes.argmin())
+    units = sizes.tolist() if patients is None else list(patients)
+    rarest = units.index(min(units))
     name, size = spoken(classes[rarest]), int(sizes[rarest])
     if size == 0:
         return f"No {name} case in the test part: nothing can be said of {name}."
-    if size < SMALL:
-        cases = f"Only {size} {name} {_cases(size)} in the test part"
-        return f"{cases}: {_what_could_be(measured, classes, positive, rarest)} More test cases would narrow this."
+    if units[rarest] < SMALL:
+        could = _what_could_be(measured, classes, positive, rarest)
+        if patients is None or units[rarest] == size:
+            return f"Only {size} {name} {_cases(size)} in the test part: {could} More test cases would narrow this."
+        of = "patient" if units[rarest] == 1 else "patients"
+        return (
+            f"The {size} {name} {_cases(size)} in the test part come from only {units[rarest]} {of}: {could} More "
+            "patients would narrow this."
+        )
     return _wide(measured, sizes.tolist(), classes)
+
+
+def few(name: str, unit: str, hits: int, n: int, could: Estimate) -> str | None:
+    """The same warning for one share of n (`could` is a sensitivity or specificity), as of patients; None for many."""
+    if not 0 < n < SMALL:
+        return None
+    did = "found" if could.name == "sensitivity" else "let pass"
+    return (
+        f"Only {n} {spoken(name)} {unit}{'' if n == 1 else 's'}: with {hits} of {n} {did} the true {could.name} could "
+        f"be {span(could)}. More would narrow this."
+    )
 
 
 def share(estimate: Estimate) -> str:

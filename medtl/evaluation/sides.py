@@ -32,10 +32,10 @@ class Side:
 
 
 def gap(one: Side, other: Side, z: float = Z, common: bool = True) -> Estimate:
-    """One less the other. `common`: of one table, so that patients who have cases on both sides count; two cohorts have
-    no patient in common."""
+    """One less the other. `common`: of one table, so that patients who have cases on both sides count (a little less
+    than seen, or two sides that always agree had no width); two cohorts have no patient in common."""
     first, second = one.estimate, other.estimate
-    together = _together(one.pull, other.pull) if common else 0.0
+    together = _together(one.pull, other.pull) * (1 - 1 / min(one.units, other.units)) if common else 0.0
     low, high = square_and_add(first.value, one.bounds(z), second.value, other.bounds(z), together)
     return Estimate(first.name, first.value - second.value, low, high, first.n + second.n, "square and add")
 

@@ -1,8 +1,9 @@
 """Whether the model did worse in some group (a sex, an age band, a site, a scanner) than in all others, one field at a
 time. Few cases are said to be few; a gap is flagged only beyond what looking at many rows brings forth by chance.
 
-Every gap has two intervals: its own of 95 %, and one widened by Bonferroni's rule, so that with all gaps looked at the
-chance of even one false flag stays below 5 % (it needs no independence, and rows of different fields share cases).
+A gap's interval is by patient, in closed form (`sides`: where draws of patients say too little, it still holds). Every
+gap has two: its own of 95 %, and one widened by Bonferroni's rule, so that with all gaps looked at the chance of even
+one false flag stays below 5 % (it needs no independence, and rows of different fields share cases).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,8 +83,8 @@ class Subgroups:
 
 
 def subgroups(view: View, threshold: float | None, facts: Facts, resampling: Resampling) -> Subgroups:
-    """`facts` and `resampling` are of the whole table of which `view` keeps some rows. Without a threshold (each of
-    more than two classes) AUROCs alone are compared."""
+    """`facts` (numbers are put into bands) and `resampling` are of the whole table of which `view` keeps some rows.
+    Without a threshold (each of more than two classes) AUROCs alone are compared."""
     draws = resampling.of(view.index)
     fields = _fields({name: [values[i] for i in view.index] for name, values in facts.items()})
     called = view.score >= threshold if threshold is not None else None
@@ -162,7 +163,7 @@ def _few(among: Bools, has: Bools | None, resampling: Resampling) -> bool:
 def _fields(facts: Mapping[str, Sequence[bands.Value]]) -> list[_Field]:
     made = []
     for name, values in facts.items():
-        told = bands.folded(values)
+        told = bands.groups(name, values)
         names = bands.in_order(told)
         place = {one: i for i, one in enumerate(names)}
         made.append(_Field(name, tuple(told), tuple(names), np.array([place[one] for one in told], int)))
@@ -265,7 +266,9 @@ def _span(low: float, high: float, digits: int) -> str:
 def _says(
     rows: Sequence[Row], fields: Sequence[_Field], looked_at: int, comparisons: int, by_chance: float
 ) -> list[str]:
-    says = [f"{row.field}, {row.group}: {row.says}" for row in rows if row.standing in ("lower", "higher")]
+    halves = {field.name for field in fields if len(field.names) == 2}  # what is lower in one is higher in the other
+    loud = [row for row in rows if row.standing == "lower" or (row.standing == "higher" and row.field not in halves)]
+    says = [f"{row.field}, {row.group}: {row.says}" for row in loud]
     soft = [row for row in rows if row.standing in ("may be lower", "may be higher")]
     few = [row for row in rows if row.few]
     if soft:

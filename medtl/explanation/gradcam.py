@@ -1,18 +1,75 @@
-"""Grad-CAM through pytorch-grad-cam, with its empty answers named instead of drawn."""
+"""Where a network looked, for one class or all of them: in closed form where that holds, else through the library."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from medtl.errors import BadInput
+from medtl.explanation import fast, layers, library, states
+from medtl.explanation.fast import Evidence, FastMaps
+from medtl.explanation.methods import DEFAULT, METHODS
 from medtl.sources.network import Network
 from medtl.vocabulary import HeatMap
 
-GRID = 56  # side of the map handed on; the network's own grid is 7 or 14 cells wide, so nothing is lost
-# A map whose strongest cell is above its weakest by less than this share of itself says nothing about place.
-FLAT = 1e-3
+
+class Maps:
+    """Makes the maps of one network; knows whether the closed form holds for it, which it finds out once.
+
+    `evidence(outputs, k)` makes of the outputs (O,) of one picture what speaks for class k; without it, output k.
+    `black` is a black picture (1, C, S, S), normalised.
+    """
+
+    def __init__(self, network: Network, x: Tensor, evidence: Evidence | None = None, black: Tensor | None = None):
+        self.network, self.black = network, black
+        self.evidence: Evidence = evidence or (lambda outputs, k: outputs[k])
+        self.layers = layers.layers(network, x)
+        self.fast: FastMaps | None = fast.of(network, x, self.layers[-1])
+
+    @property
+    def last(self) -> str:
+        return self.layers[-1].name
+
+    def exact(self, method: str = DEFAULT, layer: str = "") -> bool:
+        """Whether this map is had in closed form. Where places are averaged, HiResCAM equals Grad-CAM."""
+        return self.fast is not None and method in ("gradcam", "hirescam") and layer in ("", self.last)
+
+    def raw(self, x: Tensor, classes: Sequence[int], method: str = DEFAULT, layer: str = "") -> np.ndarray:
+        """(B, C, S, S) -> (B, len(classes), h, w), not scaled."""
+        if self.fast is not None and self.exact(method, layer):
+            return self.fast.signed(x, classes, self.evidence)[0]
+        METHODS[method]  # an unknown one is said with those that exist
+        at = layers.named(self.network, x, layer)
+        return np.stack([self._of_one(x[i : i + 1], classes, method, at) for i in range(len(x))])
+
+    def maps(
+        self, x: Tensor, labels: Sequence[str], method: str = DEFAULT, layer: str = "", only: int | None = None
+    ) -> tuple[HeatMap, ...]:
+        """Maps of one picture (1, C, S, S) for every class in `labels`, or for number `only` of them."""
+        way = METHODS[method]
+        classes = list(range(len(labels))) if only is None else [only]
+        found = self.raw(x, classes, method, layer)[0]
+        name = layer or self.last
+        if way.kind == "pixels":
+            name = "the picture itself"
+        made = tuple(
+            states.heat_map(
+                values, labels[k], name, way.title, way.id, signed=way.signed, exact=self.exact(method, layer)
+            )
+            for k, values in zip(classes, found, strict=True)
+        )
+        return states.told_apart(made) if only is None and way.of_class else made
+
+    def _of_one(self, x: Tensor, classes: Sequence[int], method: str, at: layers.Layer) -> np.ndarray:
+        once = None
+        found = []
+        for k in classes:
+            if once is None or METHODS[method].of_class:
+                once = library.raw(method, self.network, at, x, self._target(k), self.black)
+            found.append(once)
+        return np.stack(found)
+
+    def _target(self, k: int) -> Callable[[Tensor], Tensor]:
+        return lambda outputs: self.evidence(outputs, k)
 
 
 def explain(
@@ -21,54 +78,7 @@ def explain(
     """Where the network looked for class `k` in one input (1, C, S, S), already normalised. `evidence` makes of its
     outputs (O,) what speaks for the class; where none is given it is output `k`.
 
-    Selvaraju et al. 2017, arXiv:1610.02391 eq. 1 and 2, at the network's last map. Values run from 0 to 1 within this
-    image; `state` is "flat" when no region speaks for the class and "invalid" when the numbers are not finite.
+    Selvaraju et al. 2017, arXiv:1610.02391 eq. 1 and 2, at the network's last map.
     """
-    from pytorch_grad_cam import GradCAM
-
-    if network.map_layer is None:
-        raise BadInput("This network has no picture-like layer.", "A map can be made for image networks only.")
-    network.eval()
-    network.requires_grad_(True)
-    layer = network.stages[-1].name
-    with GradCAM(network, [network.map_layer], reshape_transform=network.map_reshape) as cam:
-        raw = _Raw(cam)
-        cam(x, [evidence or (lambda outputs: outputs[k])])
-        values = raw.values
-    return to_heat_map(values, label, layer)
-
-
-def to_heat_map(values: np.ndarray, label: str, layer: str) -> HeatMap:
-    """(h, w) Grad-CAM before scaling (negative evidence already cut to zero) -> a map in [0, 1], or what is wrong."""
-    if not np.isfinite(values).all():
-        return HeatMap(
-            label, "Grad-CAM", layer, None, "invalid",
-            "No map: the calculation did not give numbers for this image. Do not read anything into its absence.",
-        )  # fmt: skip
-    spread = float(values.max() - values.min())
-    if spread <= FLAT * float(values.max()):
-        return HeatMap(
-            label, "Grad-CAM", layer, None, "flat",
-            f"No map: no region of this image spoke for '{label}' more than another. The network did not use one "
-            "place for this class.",
-        )  # fmt: skip
-    scaled = (values - values.min()) / spread
-    grid = nn.functional.interpolate(
-        torch.from_numpy(scaled).float()[None, None], size=(GRID, GRID), mode="bilinear", align_corners=False
-    )
-    return HeatMap(label, "Grad-CAM", layer, np.round(grid[0, 0].numpy(), 3).tolist(), "ok", "")
-
-
-class _Raw:
-    """Catches the library's map before it is stretched to 0..1, which would make noise look like an answer."""
-
-    def __init__(self, cam: object) -> None:
-        self.values = np.full((1, 1), np.nan)
-        original = cam.get_cam_image  # type: ignore[attr-defined]
-
-        def catch(*args: object, **kwargs: object) -> np.ndarray:
-            image = np.asarray(original(*args, **kwargs))
-            self.values = np.maximum(image[0], 0)
-            return image
-
-        cam.get_cam_image = catch  # type: ignore[attr-defined]
+    maps = Maps(network, x, None if evidence is None else lambda outputs, _: evidence(outputs))
+    return states.heat_map(maps.raw(x, [k])[0, 0], label, maps.last, exact=maps.exact())

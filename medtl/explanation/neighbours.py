@@ -34,10 +34,18 @@ class Neighbours:
 
     def nearest(self, features: np.ndarray, count: int = 3) -> tuple[list[tuple[str, float]], float]:
         """(D,) -> the nearest training cases with their distance (0 the same, 2 opposite), and the gate's distance."""
-        distances = _distances(_unit(features[None]), self.features)[0]
-        order = np.argsort(distances)
-        found = [(self.cases[i], float(distances[i])) for i in order[:count]]
-        return found, float(distances[order[min(NEAREST, len(order)) - 1]])
+        distances = self.distances(features[None])[0]
+        ordered = np.partition(distances, min(NEAREST, len(distances)) - 1)
+        return self.closest(distances, count), float(ordered[min(NEAREST, len(ordered)) - 1])
+
+    def distances(self, features: np.ndarray) -> np.ndarray:
+        """(n, D) -> (n, m) cosine distances to the training cases, 0 the same, 2 opposite."""
+        return distances_between(_unit(features), self.features)
+
+    def closest(self, distances: np.ndarray, count: int = 3) -> list[tuple[str, float]]:
+        """(m,) distances of one picture -> the nearest training cases, nearest first."""
+        some = np.argpartition(distances, min(count, len(distances)) - 1)[:count]
+        return [(self.cases[i], float(distances[i])) for i in some[np.argsort(distances[some])]]
 
     def nearest_to(self, case: str, count: int = 3) -> list[tuple[str, float]]:
         """As `nearest`, of a case of the test part; nothing where its features were not kept."""
@@ -66,7 +74,7 @@ def learn(
     """From the features of the train part (n, D) with their case ids and those of the tune part (m, D); those of the
     test part are kept and change nothing."""
     unit = _unit(train).astype(np.float16)
-    distances = np.sort(_distances(_unit(tune), unit), axis=1)[:, min(NEAREST, len(unit)) - 1]
+    distances = np.sort(distances_between(_unit(tune), unit), axis=1)[:, min(NEAREST, len(unit)) - 1]
     limit = float(np.quantile(distances, SHARE_ACCEPTED, method="higher")) if len(distances) else 2.0
     kept = _unit(test).astype(np.float16) if test is not None and len(test) else None
     return Neighbours(tuple(cases), unit, limit, tuple(tested) if kept is not None else (), kept)
@@ -84,7 +92,7 @@ def _unit(features: np.ndarray) -> np.ndarray:
     return np.asarray(features / np.maximum(norm, 1e-12))
 
 
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def distances_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(n, D), (m, D) on the unit sphere -> (n, m) cosine distances, a thousand rows at a time."""
     other = b.astype(np.float32).T
     rows = [1 - a[i : i + 1000].astype(np.float32) @ other for i in range(0, len(a), 1000)]

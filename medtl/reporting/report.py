@@ -27,9 +27,9 @@ from medtl.workspace import Workspace
 TEXT_IN_PICTURE = "burned-in"  # the finding whose pictures stay out of every paper
 SIDE = 240  # px of a picture in the gallery
 METHODS = (
-    "Every interval is a 95 % interval. Of one image a patient, or patients unknown, shares have Wilson's interval; of "
-    "several images a patient, patients are drawn again (bootstrap). AUROC and the rest are by bootstrap; where draws "
-    "agree or a class is too small, by Newcombe's score interval. The column says which was used."
+    "Every interval is a 95 % interval. Shares have Wilson's; of several images a patient, clustered by patient. An "
+    "AUROC has DeLong's, clustered likewise. The rest rests on patients drawn again (bootstrap). Without any error, or "
+    "with too few patients of a kind, it is Newcombe's or Wilson's score interval. The column says which was used."
 )
 
 

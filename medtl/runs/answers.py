@@ -44,6 +44,11 @@ def answers(folder: Path, part: str) -> Answers:
     rows = [row for row in results.predictions(folder) if row.part == part]
     if not rows:
         raise NotReady(f"Run {folder.name} has no answers in the {part} part.", "Choose another run.")
+    return of_rows(rows)
+
+
+def of_rows(rows: Sequence[results.PredictionRow]) -> Answers:
+    """Of at least one case."""
     classes = tuple(rows[0].scores)
     index = {name: i for i, name in enumerate(classes)}
     scores = np.array([[row.scores[name] for name in classes] for row in rows])

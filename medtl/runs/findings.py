@@ -112,11 +112,13 @@ def thresholds(said: Mapping[str, Any]) -> dict[str, float]:
 
 def answers(scores: Mapping[str, float], said: Mapping[str, Any]) -> dict[str, str]:
     """Finding -> "present", "absent" or "cannot tell", at the error the run states: an answer with a score below the
-    limit of that finding (`medtl.evaluation.conformal`) is ruled out; both or neither ruled out is no answer."""
+    limit of that answer (`medtl.evaluation.conformal`; "set_limits" of absent and present, of older runs one for both)
+    is ruled out; both or neither ruled out is no answer."""
     made = {}
     for name, score in scores.items():
-        limit = float((said.get(name) or {}).get("set_limit", 0.0))
-        present, absent = score >= limit, 1 - score >= limit
+        mine = said.get(name) or {}
+        without, with_it = mine.get("set_limits") or [float(mine.get("set_limit", 0.0))] * 2
+        present, absent = score >= with_it, 1 - score >= without
         made[name] = "cannot tell" if present == absent else ("present" if present else "absent")
     return made
 

@@ -297,7 +297,7 @@ def write_predictions(path: Path, classes: Sequence[str], rows: Iterable[Predict
         for row in rows:
             words = (row.case, row.patient or "", row.part, row.label, row.predicted)
             said = (str(row.said.get(name, "")) for name in findings)
-            out.writerow([*map(_safe, words), *(f"{row.scores[name]:.6g}" for name in classes), *said])
+            out.writerow([*map(safe_cell, words), *(f"{row.scores[name]:.6g}" for name in classes), *said])
 
 
 def _content(folder: Path) -> dict[str, Any]:
@@ -390,7 +390,7 @@ def _row(line: Mapping[str, str]) -> PredictionRow:
     )
 
 
-def _safe(text: str) -> str:
+def safe_cell(text: str) -> str:
     return f"'{text}" if text.startswith(RISKY) else text
 
 

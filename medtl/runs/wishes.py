@@ -15,8 +15,13 @@ from medtl.workspace import write_whole
 
 ROBUSTNESS = "robustness"
 EXTERNAL = "external"
-NAMES = (ROBUSTNESS, EXTERNAL)
-SAID = {ROBUSTNESS: "The test of robustness", EXTERNAL: "The test on another cohort"}
+EXPLANATION = "explanation"
+NAMES = (ROBUSTNESS, EXTERNAL, EXPLANATION)
+SAID = {
+    ROBUSTNESS: "The test of robustness",
+    EXTERNAL: "The test on another cohort",
+    EXPLANATION: "The check of where the network looked",
+}
 
 
 def leave(folder: Path, name: str, wish: Mapping[str, Any]) -> None:

@@ -41,7 +41,11 @@ def serve(ws: Workspace, run: str, host: str = "127.0.0.1", port: int = 8600, to
     consultant.warm(run)
 
     def ask(path: Path, explain: str | None) -> Mapping[str, Any]:
-        said: Mapping[str, Any] = consultant.predict(run, [str(path)], explain)["predictions"][0]
+        every = consultant.predict(run, [str(path)], explain)["predictions"]
+        said: Mapping[str, Any] = every[len(every) // 2]  # of a clip the middle frame
+        for other in every:
+            if other is not said and other.get("picture"):
+                Path(other["picture"]).unlink(missing_ok=True)
         return said
 
     try:

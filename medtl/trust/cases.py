@@ -61,10 +61,10 @@ def read(folder: Path, result: Result) -> Cases:
     test = answers.answers(folder, "test")
     asked = question(result, test)
     try:
-        tune: Part | None = _part(asked, answers.answers(folder, "tune"))
+        tune: Part | None = part(asked, answers.answers(folder, "tune"))
     except NotReady:
         tune = None
-    return Cases(asked, tune, _part(asked, test))
+    return Cases(asked, tune, part(asked, test))
 
 
 def question(result: Result, test: Answers) -> Question:
@@ -93,5 +93,6 @@ def truth(answers: Answers) -> NDArray[np.int_]:
     return answers.y if answers.said is None else answers.said.astype(int)
 
 
-def _part(asked: Question, given: Answers) -> Part:
+def part(asked: Question, given: Answers) -> Part:
+    """Any answers of the run, as of another cohort."""
     return Part(given, views(asked.task, asked.classes, asked.positive, truth(given), given.scores))

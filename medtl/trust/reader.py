@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any, Literal
 
 import numpy as np
@@ -40,6 +39,11 @@ class Said:
 
     label: str
     seconds: float
+
+    @property
+    def counted(self) -> float:
+        """Seconds; a pause counts as at most ten minutes."""
+        return min(self.seconds, LONGEST)
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,6 @@ class Reading:
     @property
     def done(self) -> int:
         return sum(case in self.said(self.now) for case in self.order)
-
-    def seconds(self, which: Pass) -> float | None:
-        """The median time a case took; None where nothing was read. Pauses count as at most ten minutes."""
-        return median(min(one.seconds, LONGEST) for one in told) if (told := self.said(which).values()) else None
 
 
 # ---- choosing -------------------------------------------------------------------------------------------------------

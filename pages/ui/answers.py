@@ -140,12 +140,18 @@ def _one_new(cohort: Cohort | None, run: str, kept: upload.Spooled, answer: dict
         result = shelf.result(run)
         first = several.looked_for(answer["scores"], result) if result.findings else answer["predicted"]
         label = _which_class(list(answer["scores"]), first, f"new-{kept.folder.name}-{at}")
-        heat.looked(answer["picture"], _name(answer), lambda: _heat(run, str(kept.files[at]), label))
+        heat.looked(answer["picture"], _name(answer), lambda: _heat(run, *_place(kept, answer, at), label))
+
+
+def _place(kept: upload.Spooled, answer: Mapping[str, Any], at: int) -> tuple[str, str, int | None]:
+    """The path that was uploaded, and which file and frame of it the answer is about."""
+    return str(kept.files[answer.get("given", at)]), str(answer["file"]), answer.get("frame")
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
-def _heat(run: str, path: str, label: str) -> dict[str, Any]:
-    said = consultant().predict(run, [path], label)["predictions"][0]
+def _heat(run: str, path: str, file: str, frame: int | None, label: str) -> dict[str, Any]:
+    only = {"file": file, "frame": frame}
+    said = consultant().predict(run, [path], label, only=only, log=False)["predictions"][0]
     if said.get("picture"):
         pictures.take(said["picture"])
     return dict(said["explanation"])

@@ -49,6 +49,7 @@ def ask(cohort: Cohort, case: str | None = None) -> None:
         f"{key}-chart-{shown.id}",
         on_select=lambda: _caught(key, size, f"{key}-chart-{shown.id}"),
         selection_mode="box",
+        save=False,
     )
     del event  # the callback has read it
     st.caption("Draw a rectangle on the picture, or set it with the two sliders. What it covers is replaced by black.")

@@ -2,7 +2,7 @@
 the network looked and to the training cases most like it. Judges nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -80,24 +80,24 @@ def _mistakes(at: Tested, wrong: tuple[Told, ...]) -> None:
     _gallery(at, _filtered(wrong), f"wrong-{at.finding or ''}")
 
 
-def opened(at: Tested, cases: Sequence[str], says: str, key: str) -> None:
-    """The cases behind a count, wrong ones first. `says` is Markdown: what they have in common. Any panel of the page
-    may call it; `key` tells their galleries apart."""
+def opened(at: Tested, cases: Sequence[str], says: str, key: str, notes: Mapping[str, str] | None = None) -> None:
+    """The cases behind a count, wrong ones first. `says` is Markdown: what they have in common; `notes` is more of the
+    same about single cases. Any panel of the page may call it; `key` tells their galleries apart."""
     found = failures.of(at.told, cases)
     with st.container(border=True):
         wrong = len(failures.wrong(found))
         said = f" · {wrong:,} of them wrong" if 0 < wrong < len(found) else ""
         st.markdown(f"{says} · {words.count(len(found), 'case')} of the test part{said}")
         if found:
-            _opened(at, found, key)
+            _opened(at, found, key, notes or {})
         else:
             st.caption("There is none.")
 
 
 @st.fragment
 @show.guarded
-def _opened(at: Tested, found: tuple[Told, ...], key: str) -> None:
-    _gallery(at, found, key)
+def _opened(at: Tested, found: tuple[Told, ...], key: str, notes: Mapping[str, str]) -> None:
+    _gallery(at, found, key, notes)
 
 
 def cell(at: Tested, picked: tuple[str, str] | None) -> None:
@@ -144,7 +144,7 @@ def _filtered(wrong: tuple[Told, ...]) -> tuple[Told, ...]:
     return tuple(one for one in wrong if kind in (ALL, one.kind))
 
 
-def _gallery(at: Tested, shown: tuple[Told, ...], key: str) -> None:
+def _gallery(at: Tested, shown: tuple[Told, ...], key: str, notes: Mapping[str, str] | None = None) -> None:
     """Tiles in pages. Without the cohort there are no pictures, but the list is still worth reading."""
     if at.cohort is None:
         st.caption("The cohort of this run was deleted, so its images cannot be shown.")
@@ -158,7 +158,7 @@ def _gallery(at: Tested, shown: tuple[Told, ...], key: str) -> None:
         for column, one in zip(st.columns(ACROSS), shown[start : start + ACROSS], strict=False):
             with column:
                 pictures.tile(at.cohort, here[one.case])
-                st.caption(_about(one))
+                st.caption("  \n".join([_about(one), *([notes[one.case]] if notes and one.case in notes else [])]))
                 if st.button(
                     "Look closer", key=f"{key}-{one.case}", type="tertiary", icon=":material/zoom_in:",
                     help=md(here[one.case].name),

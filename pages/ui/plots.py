@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from medtl.vocabulary import Estimate
-from pages.ui import words
+from pages.ui import saving, words
 from pages.ui.escape import plotly as text
 
 # Okabe and Ito's colours in class order: told apart by the colour-blind, readable on white and on near-black.
@@ -35,9 +35,13 @@ def class_colour(label: str, classes: Sequence[str]) -> str:
     return CLASSES[list(classes).index(label) % len(CLASSES)] if label in classes else QUIET
 
 
-def draw(figure: go.Figure, alt: str, key: str, **options: Any) -> Any:
-    """The one call that puts a figure on the page."""
-    return st.plotly_chart(figure, key=key, alt=alt, theme="streamlit", config=CONFIG, **options)
+def draw(figure: go.Figure, alt: str, key: str, save: bool = True, **options: Any) -> Any:
+    """The one call that puts a figure on the page. `save` offers it as a file; not where it is drawn anew every second
+    or is a tool to draw with."""
+    answer = st.plotly_chart(figure, key=key, alt=alt, theme="streamlit", config=CONFIG, **options)
+    if save:
+        saving.offer(figure, alt, key)
+    return answer
 
 
 def counts(table: Mapping[str, Mapping[str, tuple[int, int | None]]], classes: Sequence[str]) -> go.Figure:
@@ -276,6 +280,7 @@ def roc(
             line={"width": 0},
             hoverinfo="skip",
             showlegend=False,
+            name=f"{text(label)}, 95 % band",
         )
         figure.add_scatter(
             x=fpr, y=list(curve["tpr"]), mode="lines", line={"color": colour, "width": 2.4}, name=text(label)
@@ -297,8 +302,8 @@ def roc(
     return tidy(figure)
 
 
-def confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> go.Figure:
-    """Reference standard on rows, model on columns; shade is the share of the row."""
+def confusion(labels: Sequence[str], table: Sequence[Sequence[int]], who: str = "model") -> go.Figure:
+    """Reference standard on rows, model (or `who` else answered) on columns; shade is the share of the row."""
     shares = [[n / max(1, sum(row)) for n in row] for row in table]
     names = [text(label) for label in labels]
     said = [
@@ -313,11 +318,13 @@ def confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> go.Figur
             zmin=0,
             zmax=1,
             colorscale=[[0, "#E6F2F3"], [1, "#0A6A72"]],  # opaque, so that the ink below reads in both themes
+            customdata=table,
+            name="cases",
             showscale=False,
             hoverongaps=False,
             xgap=3,
             ygap=3,
-            hovertemplate="reference %{y}, model %{x}<extra></extra>",
+            hovertemplate=f"reference %{{y}}, {text(who)} %{{x}}<extra></extra>",
         )
     )
     # Points carry the text and take the click: a heat map itself cannot be selected.
@@ -330,12 +337,12 @@ def confusion(labels: Sequence[str], table: Sequence[Sequence[int]]) -> go.Figur
         text=[said[y][x] for x, y in cells],
         textfont={"size": 14, "color": ["#FFFFFF" if shares[y][x] > 0.55 else "#16242B" for x, y in cells]},
         customdata=[[labels[y], labels[x]] for x, y in cells],
-        hovertemplate="reference %{y}, model %{x}<extra></extra>",
+        hovertemplate=f"reference %{{y}}, {text(who)} %{{x}}<extra></extra>",
         showlegend=False,
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
     )
-    figure.update_xaxes(title_text="model", side="top", showgrid=False)
+    figure.update_xaxes(title_text=text(who), side="top", showgrid=False)
     figure.update_yaxes(title_text="reference", autorange="reversed", showgrid=False)
     figure.update_layout(height=max(300, 110 + 70 * len(labels)), clickmode="event+select", dragmode=False)
     return tidy(figure, top=60)

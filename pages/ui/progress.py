@@ -108,12 +108,14 @@ def _curves(now: Progress) -> None:
             plots.learning(now.history, best),
             f"Loss of train and tune part over {len(now.history)} epochs{said}",
             "curve-loss",
+            save=not _alive(now),
         )
     with auroc:
         plots.draw(
             plots.ranking(now.history, best),
             f"AUROC on the tune part over {len(now.history)} epochs{said}",
             "curve-auroc",
+            save=not _alive(now),
         )
 
 

@@ -157,6 +157,42 @@ def test_no_warning_quotes_a_name(office_ws: tuple[Workspace, str], tmp_path: Pa
         dicom_out.make(ws, run, [(tmp_path / "a.dcm", answer())], tmp_path / "out", identity="keep")
 
 
+@pytest.mark.parametrize(
+    ("letters", "name"),
+    [
+        ("ISO_IR 100", "Müller^Jürgen"),
+        ("ISO_IR 144", "Люкceмбypг^Б"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+        ("ISO_IR 192", "Wang^XiaoDong=王^小东"),
+    ],
+)
+def test_a_name_stays_as_it_is_in_whatever_letters(
+    office_ws: tuple[Workspace, str], tmp_path: Path, letters: Any, name: str
+) -> None:
+    ws, run = office_ws
+    (tmp_path / "a.dcm").write_bytes(original("CR", SpecificCharacterSet=letters, PatientName=name))
+    said = dicom_out.make(ws, run, [(tmp_path / "a.dcm", answer())], tmp_path / "out", identity="keep")
+    assert len(said["objects"]) == 4
+    assert {str(dcmread(one["file"]).PatientName) for one in said["objects"]} == {name}
+
+
+@pytest.mark.parametrize("identity", ["keep", "remove"])
+def test_a_file_that_says_hardly_anything_is_enough(
+    office_ws: tuple[Workspace, str], tmp_path: Path, identity: Any
+) -> None:
+    ws, run = office_ws
+    (tmp_path / "a.dcm").write_bytes(original("CR"))
+    bare = dcmread(tmp_path / "a.dcm")
+    needed = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
+    for element in list(bare):
+        if element.tag.group != 0x28 and element.keyword not in (*needed, "PixelData"):
+            del bare[element.tag]
+    bare.save_as(tmp_path / "a.dcm")
+    said = dicom_out.make(ws, run, [(tmp_path / "a.dcm", answer())], tmp_path / "out", identity=identity)
+    assert len(said["objects"]) == 4 and not said["left_out"]
+    assert all("PatientName" in dcmread(one["file"]) for one in said["objects"])
+
+
 def test_hostile_words_do_no_harm(office_ws: tuple[Workspace, str], tmp_path: Path) -> None:
     ws, run = office_ws
     label = "a\\b\n\x00" + "ü" * 300

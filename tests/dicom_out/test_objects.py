@@ -12,7 +12,9 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 from medtl import dicom_out
+from medtl.dicom_out.common import Model, Said
 from medtl.dicom_out.region import contours
+from medtl.dicom_out.secondary_capture import burned_in
 from medtl.explanation.overlay import overlay
 from medtl.workspace import Workspace
 from tests.builders import finished_run
@@ -45,10 +47,33 @@ def test_the_overlay_shows_every_pixel_and_a_strip_below(made: Make) -> None:
     assert one.ImageType[:2] == ["DERIVED", "SECONDARY"] and "Not a medical device" in one.ImageComments
 
 
+def test_a_tall_film_is_drawn_as_a_small_one() -> None:
+    """It is drawn in bands, and no seam is seen."""
+    picture = np.random.default_rng(0).integers(0, 255, (700, 400)).astype(np.uint8)
+    said = Said.of(answer())
+    assert said.values is not None
+    model = Model("r-1", "Lumps", None)  # type: ignore[arg-type]
+    assert np.array_equal(burned_in(picture, said, model)[:700, :400], overlay(picture, said.values))
+
+
 def test_the_overlay_of_a_clip_names_the_frame(made: Make) -> None:
     folder, _, _ = made("CLIP", "keep")
     one = dcmread(folder / "0001-overlay.dcm")
     assert one.SourceImageSequence[0].ReferencedFrameNumber == 3  # the middle one of five
+
+
+def test_a_frame_that_is_named_is_the_one_that_is_shown(office_ws: tuple[Workspace, str], tmp_path: Path) -> None:
+    ws, run = office_ws
+    (tmp_path / "a.dcm").write_bytes(original("CLIP"))
+    asked = [(tmp_path / "a.dcm", answer(frame=n)) for n in (0, 4, 9)]
+    said = dicom_out.make(ws, run, asked, tmp_path / "out", kinds=("overlay", "contour"))
+    assert [(left["image"], left["kind"]) for left in said["left_out"]] == [(3, "all")]
+    for one in said["objects"]:
+        read = dcmread(one["file"])
+        at = read.SourceImageSequence[0] if one["kind"] == "overlay" else (
+            read.GraphicAnnotationSequence[0].ReferencedImageSequence[0]
+        )  # fmt: skip
+        assert at.ReferencedFrameNumber == {1: 1, 2: 5}[one["image"]]
 
 
 # ---- region and contour ---------------------------------------------------------------------------------------------
@@ -150,6 +175,21 @@ def test_the_report_says_the_answer_with_what_stands_behind_it(made: Make, offic
 
 
 ENDS = ("lower", "upper")
+
+
+def test_a_probability_is_called_one_only_where_it_was_learned(
+    office_ws: tuple[Workspace, str], tmp_path: Path
+) -> None:
+    ws, run = office_ws
+    (tmp_path / "a.dcm").write_bytes(original("CR"))
+    later = answer(word="score", calibrated={"malignant": 0.31, "benign": 0.69}, says="Cannot tell: both are possible.")
+    for given, named in ((later, True), (answer(), False)):
+        said = dicom_out.make(ws, run, [(tmp_path / "a.dcm", given)], tmp_path / "out", kinds=("report",))
+        report = hd.sr.srread(said["objects"][0]["file"])
+        told = numbers(report)
+        assert told["Score for malignant"] == 0.8
+        assert (told.get("Probability of malignant, recalibrated") == 0.31) == named
+        assert ("Cannot tell: both" in report.to_json()) == named
 
 
 def test_the_model_is_the_device_that_observed(made: Make) -> None:

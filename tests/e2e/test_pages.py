@@ -14,7 +14,7 @@ from medtl.workspace import Workspace
 from .conftest import App, settle, shoot
 
 AXE = Path(axe_core_python.__file__).parent / "axe.min.js"
-PAGES = ("", "data", "source", "strategy", "train", "trust", "use", "library")
+PAGES = ("", "data", "source", "strategy", "train", "trust", "reading", "use", "library")
 
 
 def address(app: App, page: str) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from medtl.evaluation.bands import MISSING, age_bands, folded, in_order, number_bands
+from medtl.evaluation.bands import MISSING, age_bands, folded, groups, in_order, number_bands
 
 
 def test_ages_fall_into_decades_that_hold_enough() -> None:
@@ -35,6 +35,16 @@ def test_numbers_fall_into_quarters() -> None:
     assert {name: bands.count(name) for name in set(bands)} == {
         "under 99.8": 100, "99.8 to 200": 100, "200 to 299": 99, "from 299": 101,
     }  # fmt: skip
+
+
+def test_numbers_are_put_into_bands_and_bands_are_left_alone() -> None:
+    ages = [float(age) for age in range(20, 90)] * 3
+    made = groups("age", [*ages, None])
+    assert "50–59" in made and made[-1] == MISSING and made[:210] == groups("Age (years)", [f"{a:.0f}Y" for a in ages])
+    assert groups("age", ["50–59"] * 6 + ["60–69"] * 6) == ["50–59"] * 6 + ["60–69"] * 6
+    assert groups("width", list(range(100)))[0] == "under 24.8"
+    assert groups("stage", [1, 2, 3, 4] * 10)[:4] == ["1", "2", "3", "4"]
+    assert groups("age", [None, ""]) == [MISSING] * 2
 
 
 def test_rare_values_are_folded_and_missing_ones_kept_apart() -> None:

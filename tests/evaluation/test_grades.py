@@ -46,9 +46,8 @@ def test_every_number_has_an_interval_around_it_and_patients_are_drawn_whole() -
         names = [one.name for one in made.estimates]
         assert names[:4] == list(grades.NAMES) and "accuracy" not in names and "auroc" in names
         assert all(one.low <= one.value <= one.high and one.low < one.high for one in made.estimates)
-    assert together.estimates[0].how == "bootstrap by patient, 2000" and alone.estimates[0].how.startswith(
-        "bootstrap by"
-    )
+    assert together.estimates[0].how.endswith("by patient") and "patient" not in alone.estimates[0].how
+    assert together.estimates[0].value == alone.estimates[0].value
     assert made.threshold.middle and made.sentence.startswith("Gave ") and "quadratic kappa" in made.sentence
 
 
@@ -56,8 +55,10 @@ def test_a_perfect_reader_gets_no_interval_of_zero_width() -> None:
     y = np.arange(40) % 4
     made = evaluate(y, np.eye(4)[y], y, np.eye(4)[y], CLASSES, None, None, task="ordinal")
     assert all(one.high > one.low for one in made.estimates)
-    assert "kappa_quadratic" not in {one.name for one in made.estimates}
-    assert any("kappa" in note for note in made.notes)
+    assert "kappa_quadratic" in {one.name for one in made.estimates}
+    one_grade = evaluate(y, np.eye(4)[y], y * 0, np.eye(4)[y * 0], CLASSES, None, None, task="ordinal")
+    assert "kappa_quadratic" not in {one.name for one in one_grade.estimates}
+    assert any("kappa is not defined" in note for note in one_grade.notes)
 
 
 def test_two_grades_are_called_by_their_threshold() -> None:

@@ -9,8 +9,9 @@ from sklearn import metrics
 from medtl.errors import BadInput
 from medtl.evaluation.estimates import measure
 from medtl.evaluation.intervals import Z, share, student, wilson
-from medtl.evaluation.operating import CONFIRMING, NAMES, SCREENING, Point, Rule, at, choose, count
+from medtl.evaluation.operating import CONFIRMING, NAMES, SCREENING, Point, at, choose, count
 from medtl.evaluation.resampling import resample
+from medtl.vocabulary import OperatingRule
 
 
 def simulate(
@@ -106,8 +107,11 @@ def test_copies_of_cases_add_no_certainty_and_likeness_costs() -> None:
 
 
 @pytest.mark.parametrize("digits", [1, 2, 8])
-@pytest.mark.parametrize("rule", [SCREENING, CONFIRMING, Rule("sensitivity", 1.0), Rule("cost", 4), Rule("cost", 0.25)])
-def test_no_other_threshold_meets_the_wish_better(rule: Rule, digits: int) -> None:
+@pytest.mark.parametrize(
+    "rule",
+    [SCREENING, CONFIRMING, OperatingRule("sensitivity", 1.0), OperatingRule("cost", 4), OperatingRule("cost", 0.25)],
+)
+def test_no_other_threshold_meets_the_wish_better(rule: OperatingRule, digits: int) -> None:
     has, score, group = simulate(150, digits, digits)
     chosen = choose(has, score, rule, "ill", group)
     assert chosen.value is not None and chosen.chosen_on == "tune" and "150 cases" in chosen.rule
@@ -126,11 +130,11 @@ def test_no_other_threshold_meets_the_wish_better(rule: Rule, digits: int) -> No
 
 def test_the_cost_of_calibrated_probabilities_needs_no_cases() -> None:
     none = np.zeros(0)
-    chosen = choose(none.astype(bool), none, Rule("cost", 9), "ill", calibrated=True)
+    chosen = choose(none.astype(bool), none, OperatingRule("cost", 9), "ill", calibrated=True)
     assert chosen.value == pytest.approx(0.1) and "one miss weighs as much as 9 false alarms" in chosen.rule
     has, score, _ = simulate()
-    assert choose(has, score, Rule("cost", 9), calibrated=True).value == pytest.approx(0.1)
-    assert "not calibrated" in choose(has, score, Rule("cost", 9)).rule
+    assert choose(has, score, OperatingRule("cost", 9), calibrated=True).value == pytest.approx(0.1)
+    assert "not calibrated" in choose(has, score, OperatingRule("cost", 9)).rule
 
 
 def test_what_a_wish_comes_to_is_said() -> None:
@@ -141,13 +145,13 @@ def test_what_a_wish_comes_to_is_said() -> None:
     assert "too few to place the threshold well" in few
     flat = choose(has, np.full(150, 0.4), SCREENING, "ill")
     assert flat.value == 0.4 and "only by calling every case" in flat.rule
-    top = choose(np.array([False, True, True]), np.array([0.9, 0.9, 0.1]), Rule("specificity", 1.0), "ill")
+    top = choose(np.array([False, True, True]), np.array([0.9, 0.9, 0.1]), OperatingRule("specificity", 1.0), "ill")
     assert "cannot be reached" in top.rule
 
 
-@pytest.mark.parametrize("rule", [Rule(), SCREENING, CONFIRMING, Rule("cost", 3)])
+@pytest.mark.parametrize("rule", [OperatingRule(), SCREENING, CONFIRMING, OperatingRule("cost", 3)])
 @pytest.mark.parametrize("has", [[], [True, True], [False, False]])
-def test_a_tune_part_of_one_class_falls_back_to_one_half_in_words(has: list[bool], rule: Rule) -> None:
+def test_a_tune_part_of_one_class_falls_back_to_one_half_in_words(has: list[bool], rule: OperatingRule) -> None:
     chosen = choose(np.array(has, bool), np.linspace(0.2, 0.4, len(has)), rule, "ill")
     assert chosen.value == 0.5 and "0.5" in chosen.rule
 
@@ -157,7 +161,7 @@ def test_a_tune_part_of_one_class_falls_back_to_one_half_in_words(has: list[bool
 )
 def test_a_wish_that_is_none_is_refused(kind: str, value: float | None) -> None:
     with pytest.raises(BadInput):
-        Rule(kind, value)  # type: ignore[arg-type]
+        OperatingRule(kind, value)  # type: ignore[arg-type]
 
 
 # ---- hopeless input -------------------------------------------------------------------------------------------------

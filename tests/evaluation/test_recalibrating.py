@@ -10,9 +10,9 @@ from sklearn.linear_model import LogisticRegression
 
 from medtl.errors import BadInput
 from medtl.evaluation.calibration import logit
-from medtl.evaluation.operating import Rule, choose
+from medtl.evaluation.operating import choose
 from medtl.evaluation.recalibrating import KEPT, NEEDS, Calibrator, Kind, fit, fit_table, from_dict
-from medtl.vocabulary import to_dict
+from medtl.vocabulary import OperatingRule, to_dict
 
 
 def overdone(n: int = 400, by: float = 2.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +73,7 @@ def test_order_and_calls_stay(kind: Kind) -> None:
     frozen = fit(has, score, kind=kind)
     many = np.linspace(0, 1, 2001)
     assert (np.diff(frozen.score(many)) > 0).all() and frozen.score(many).min() >= 0 and frozen.score(many).max() <= 1
-    threshold = choose(has, score, Rule("sensitivity", 0.8), "ill")
+    threshold = choose(has, score, OperatingRule("sensitivity", 0.8), "ill")
     carried = frozen.threshold(threshold)
     assert carried.value is not None and threshold.value is not None
     assert ((frozen.score(score) >= carried.value) == (score >= threshold.value)).all()

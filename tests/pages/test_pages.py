@@ -12,7 +12,7 @@ from medtl.vocabulary import Cohort
 from medtl.workspace import Workspace
 from tests.pages.conftest import healthy, make_cohort, make_run, words_on
 
-PAGES = ("home", "data", "source", "strategy", "train", "trust", "use", "library", "compare")
+PAGES = ("home", "data", "source", "strategy", "train", "trust", "use", "library", "compare", "reading")
 STEPS = PAGES[1:-2]
 Open = Callable[..., AppTest]
 
@@ -211,7 +211,7 @@ class FakeConsultant:
             "values": values,
         }
 
-    def predict(self, run: str, paths: list[str], explain: str | None = None) -> dict[str, object]:
+    def predict(self, run: str, paths: list[str], explain: str | None = None, **wishes: object) -> dict[str, object]:
         one = {
             "predicted": "malignant",
             "scores": {"benign": 0.2, "malignant": 0.8},

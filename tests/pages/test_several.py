@@ -27,7 +27,7 @@ def at_home(office: Office, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ["multi-label", "tuned", "ordinal"])
-@pytest.mark.parametrize("page", ["home", "data", "source", "strategy", "train", "trust", "library"])
+@pytest.mark.parametrize("page", ["home", "data", "source", "strategy", "train", "trust", "reading", "library"])
 def test_every_page_draws(office: Office, open_page: Open, page: str, name: str) -> None:
     healthy(open_page(page, run=office.runs[name].name))
 
@@ -64,6 +64,17 @@ def test_a_finding_that_cannot_be_judged_is_said_and_drawn_all_the_same(office: 
     next(box for box in at.selectbox if box.label == "Finding").select("dot").run()
     healthy(at)
     assert "dot" in words_on(at)
+
+
+def test_one_finding_is_read_at_a_time(office: Office, open_page: Open) -> None:
+    at = open_page("reading", run=office.runs["multi-label"].name)
+    at.selectbox(key="reading-finding").select("bar").run()
+    at.text_input(key="reading-who").input("AB").run()
+    next(button for button in at.button if button.label == "Begin").click().run()
+    healthy(at)
+    assert {"no bar", "bar", "Cannot tell"} <= {button.label for button in at.button}
+    assert "Without the model: AB, bar" in words_on(at)
+    (office.runs["multi-label"] / "reader.jsonl").unlink()
 
 
 def test_trust_of_grades_speaks_of_distance(office: Office, open_page: Open) -> None:

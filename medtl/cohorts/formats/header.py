@@ -44,6 +44,20 @@ def of(data: bytes) -> dict[str, Any]:
     return said
 
 
+def stored_range(data: bytes, frame: int | None) -> tuple[float, float] | None:
+    """Darkest and brightest value as stored, padding aside; None of a coloured picture. For a viewer that must be told
+    which values to show, where the file does not say."""
+    dataset = transfer.parse(data)
+    index = frame or 0
+    count = max(1, int(dataset.get("NumberOfFrames") or 1))
+    values = next(iter(transfer.frames(dataset, [index], count))).values
+    if values.ndim != 2 or "PALETTE" in str(dataset.get("PhotometricInterpretation", "")):
+        return None
+    padding = dataset.get("PixelPaddingValue")
+    seen = values[values != padding] if padding is not None else values
+    return (float(seen.min()), float(seen.max())) if seen.size else None
+
+
 def _check(dataset: "Dataset", said: dict[str, Any]) -> None:
     from pydicom.datadict import tag_for_keyword
     from pydicom.uid import UID

@@ -1,0 +1,93 @@
+"""What was settled before a run is asked: threshold, limits of the sets, calibration, and what the threshold reached.
+
+Nothing of it changes by asking. The one place where what `medtl.trust` found out meets the network.
+
+Letters: n cases, K classes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from medtl.errors import NotReady
+from medtl.evaluation import conformal, thresholds
+from medtl.runs import results, store
+from medtl.runs.results import Result
+from medtl.trust import cases, judge
+from medtl.trust.cases import Cases
+from medtl.vocabulary import Estimate, Threshold, to_dict
+
+Word = Literal["score", "probability"]
+AT_THRESHOLD = ("sensitivity", "specificity")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """`limits` (K,): the least score a class must have to stay in the set; `error` how often a set may miss the truth.
+    `calibrate` (n, K) scores -> (n, K) probabilities, None while there is none; `on_calibrated`: threshold and limits
+    are of these. `reached`: sensitivity and specificity of the threshold on the test part, as they were found.
+    `findings` is what was written of each of several findings."""
+
+    threshold: Threshold
+    limits: np.ndarray
+    error: float = conformal.ERROR
+    calibrate: Callable[[np.ndarray], np.ndarray] | None = None
+    on_calibrated: bool = False
+    reached: tuple[Estimate, ...] = ()
+    findings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def word(self) -> Word:
+        """What the number beside a class may be called."""
+        return "probability" if self.calibrate else "score"
+
+    def calibrated(self, scores: np.ndarray) -> np.ndarray | None:
+        return None if self.calibrate is None else np.asarray(self.calibrate(scores), np.float64)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "word": self.word,
+            "threshold": to_dict(self.threshold),
+            "set_error": self.error,
+            "reached": [to_dict(estimate) for estimate in self.reached],
+        }
+
+
+def settled(folder: Path, result: Result, classes: Sequence[str]) -> Settled:
+    """As the run in `folder` stands now: its operating point in force, set limits by class from the tune part, and a
+    calibration where the test part has shown that it may be called a probability (`medtl.trust.judge`)."""
+    threshold = result.threshold or Threshold(None, "tune", "")
+    reached = tuple(estimate for estimate in result.estimates if estimate.name in AT_THRESHOLD)
+    try:
+        told = cases.read(folder, result)
+    except NotReady:  # tested on nothing: nothing can be ruled out
+        return Settled(threshold, np.zeros(len(classes)), reached=reached, findings=result.findings)
+    limits, findings = judge.limits(told), result.findings
+    if findings and limits:
+        findings = {
+            name: {**said, "set_limits": list(mine)}
+            for (name, said), mine in zip(findings.items(), limits, strict=True)
+        }
+    by_class = np.array(limits[0]) if limits and not findings else np.zeros(len(classes))
+    return Settled(threshold, by_class, calibrate=_proven(folder, told), reached=reached, findings=findings)
+
+
+def stamp(folder: Path) -> int:
+    """Changes whenever the operating point does."""
+    file = folder / store.RESULT / results.OPERATING
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
+def _proven(folder: Path, told: Cases) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Scores (n, K) -> probabilities, where every view of the run may be called so."""
+    found = judge.calibrators(told)
+    if not all(one.fitted for one in found) or any(v.word != "probability" for v in judge.judge(folder).views):
+        return None
+    asked = told.question
+    if asked.task == "multi-label":
+        return lambda scores: np.stack([one.score(scores[:, k]) for k, one in enumerate(found)], axis=1)
+    at = thresholds.positive_index(asked.classes, asked.positive) if len(asked.classes) == 2 else None
+    return lambda scores: found[0].table(scores, at)

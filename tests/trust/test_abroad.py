@@ -1,0 +1,81 @@
+"""On another cohort: both sets side by side, frozen, with what differs; a fall is seen and a copy falls nowhere."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medtl.runs import afterwards, results, store
+from medtl.trust import abroad
+
+Made = Callable[..., Path]
+SIDE = {"cases": 0, "looks": {}, "distance": 0.1, "refused": 0.02}
+
+
+def go_abroad(folder: Path, rows: list[results.PredictionRow], brighter: float = 0.0, id: str = "c-other") -> None:
+    """As `medtl.elsewhere` leaves it."""
+    place = folder / store.RESULT / afterwards.EXTERNAL / id
+    place.mkdir(parents=True)
+    classes = tuple(rows[0].scores)
+    results.write_predictions(place / results.PREDICTIONS, classes, rows)
+    rng = np.random.default_rng(0)
+    test = [row for row in results.predictions(folder) if row.part == "test"]
+    inside, outside = rng.normal(0, 1, (len(test), 4)), rng.normal(brighter, 1, (len(rows), 4))
+    looks = [rng.uniform(0.4, 0.6, (n, 5)) for n in (len(test), len(rows))]
+    looks[1][:, 0] += brighter
+    np.savez(
+        place / afterwards.FEATURES, internal=inside, external=outside, internal_looks=looks[0],
+        external_looks=looks[1], internal_cases=[row.case for row in test], external_cases=[row.case for row in rows],
+    )  # fmt: skip
+    said = {
+        "cohort": id, "title": "Other site", "root": id, "made": "2026-11-28T10:00:00+00:00", "classes": list(classes),
+        "positive": "ill", "task": "single-label", "cases": len(rows), "patients": None, "counts": {}, "mapping": {},
+        "excluded": {}, "notes": [], "limit": 0.5, "internal": SIDE, "external": SIDE,
+    }  # fmt: skip
+    (place / afterwards.EXTERNAL_RESULT).write_text(json.dumps(said))
+
+
+def test_a_run_that_went_nowhere_has_nothing_to_compare(finished: Made) -> None:
+    assert abroad.read(finished()) == ()
+
+
+@pytest.mark.parametrize(
+    ("task", "classes"),
+    [
+        ("single-label", ("well", "ill")),
+        ("single-label", ("a", "b", "c")),
+        ("ordinal", ("0", "1", "2")),
+        ("multi-label", ("oedema", "effusion")),
+    ],
+)
+def test_the_same_cases_elsewhere_fall_nowhere(finished: Made, task: str, classes: tuple[str, ...]) -> None:
+    folder = finished(task, classes)
+    go_abroad(folder, [row for row in results.predictions(folder) if row.part == "test"])
+    (there,) = abroad.read(folder)
+    assert (there.whole is not None) == (len(classes) > 2)
+    for one in (*there.views, *([there.whole] if there.whole else [])):
+        assert one.rows and all(row.standing == "cannot be told apart" for row in one.rows)
+        assert all(row.internal.value == pytest.approx(row.external.value) for row in one.rows)
+
+
+def test_a_fall_and_what_goes_with_it_are_said(finished: Made) -> None:
+    folder = finished(n=200)
+    rng = np.random.default_rng(1)
+    rows = []
+    for row in results.predictions(folder):
+        if row.part == "test":
+            score = float(rng.uniform(0.05, 0.95))  # knows nothing there
+            rows.append(results.replace(row, scores={"well": 1 - score, "ill": score}))
+    go_abroad(folder, rows, brighter=0.5)
+    (there,) = abroad.read(folder)
+    auroc = there.views[0].get("auroc")
+    assert auroc is not None and auroc.worse and "falls by" in there.says
+    assert there.points[0] is not None and there.points[0].tp + there.points[0].fn == sum(
+        r.label == "ill" for r in rows
+    )
+    moved = {one.name: one for one in there.images}
+    assert moved["brightness"].smd is not None and moved["brightness"].smd.low > 0.8
+    assert moved["contrast"].smd is not None and moved["contrast"].smd.low < 0 < moved["contrast"].smd.high
+    assert there.features is not None and there.features.p < 0.01

@@ -49,7 +49,9 @@ def _ask(run: str, result: Result) -> None:
         st.page_link(selection.path("train"), label="See how far it is", query_params=selection.params())
     elif shelf.or_none(shelf.cohort, result.recipe.cohort) is None:
         st.caption("The cohort of this run was deleted, so no maps can be made.")
-    elif st.button("Check the maps of the test cases (a few minutes)", icon=":material/center_focus_strong:"):
+    elif st.button(
+        "Check the maps of the test cases (a few minutes)", icon=":material/center_focus_strong:", key="maps-check"
+    ):
         start.explain(shelf.workspace(), run)
         shelf.forget()
         show.later("Maps are being made and checked. You may go on reading.", ":material/hourglass_top:")

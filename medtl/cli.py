@@ -148,6 +148,12 @@ def _show_predictions(answer: Answer) -> None:
             if more:
                 print(f"  {more}")
     print(answer["frozen"]["gate"])
+    for one in answer.get("objects", ()):
+        print(f"  {one['kind']} of image {one['image']}: {one['file']}")
+    for one in answer.get("left_out", ()):
+        print(f"  no {one['kind']} of image {one['image']}: {one['why']} {one['advice']}")
+    for one in answer.get("doubts", ()):
+        print(f"  image {one['image']}: {one['says']}")
 
 
 def _show_watch(answer: Answer) -> None:

@@ -556,6 +556,10 @@ def predict(ws: Workspace, options: argparse.Namespace) -> Answer:
     share_the_cores()
     from medtl.training.device import prepare_process
 
+    if options.csv and options.dicom:
+        raise BadInput("--csv is for many images, --dicom for a few.", "Ask twice, once with each.")
+    if options.dicom and not 0 < options.cut <= 1:
+        raise BadInput(f"The cut is {options.cut:g}; it is a share of the map's peak.", "Give 0.5, or up to 1.")
     store.folder(ws, options.run)  # an unknown run is said before torch is loaded
     for path in map(Path, options.path):
         if not path.exists():
@@ -639,7 +643,7 @@ def _dicom(
         ws, options.run, asked, Path(options.dicom), identity=options.identity, region=options.region,
         cut=options.cut,
     )  # fmt: skip
-    return {"identity": made["identity"], "objects": made["objects"], "left_out": made["left_out"]}
+    return {key: made[key] for key in ("identity", "objects", "left_out", "doubts")}
 
 
 def watch(ws: Workspace, options: argparse.Namespace) -> Answer:
@@ -662,6 +666,7 @@ def serve(ws: Workspace, options: argparse.Namespace) -> Answer:
 
     given = options.token or os.environ.get(serve.VARIABLE, "")
     serve.check_open(options.host, given)
+    serve.check_free(options.host, options.port)
     serve.describe(ws, options.run)  # an unknown or unfinished run is said before anything is opened
     where = f"http://{options.host}:{options.port}"
     if given:

@@ -37,7 +37,7 @@ def test_it_predicts_as_the_run_is_stored(consultant: Consultant, practice: Prac
     )
     assert set(answer) >= {"file", "predicted", "scores", "set", "accepted", "why_not", "explanation", "picture"}
     assert Path(answer["picture"]).is_file() and Path(answer["picture"]).parent == practice.ws.spool
-    assert answer["explanation"]["state"] in ("ok", "flat") and answer["explanation"]["method"] == "Grad-CAM"
+    assert answer["explanation"]["state"] != "invalid" and answer["explanation"]["method"] == "Grad-CAM"
 
 
 def test_one_picture_of_what_was_asked_about_is_explained_alone(consultant: Consultant, practice: Practice) -> None:
@@ -52,7 +52,7 @@ def test_one_picture_of_what_was_asked_about_is_explained_alone(consultant: Cons
 
 def test_it_explains_a_stored_case(consultant: Consultant, practice: Practice) -> None:
     said = consultant.explain(practice.run, practice.cohort.split.test[0], "malignant")
-    assert said["label"] == "malignant" and said["state"] in ("ok", "flat", "invalid")
+    assert said["label"] == "malignant" and said["state"] != "invalid"
     json.dumps(said)
 
 

@@ -101,6 +101,22 @@ def test_time_is_kept_to(practice: Practice) -> None:
     assert attention.load(practice.folder) == before  # nothing is half-written
 
 
+def test_without_the_closed_form_a_sample_is_explained_by_the_library(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[np.ndarray] = []
+    monkeypatch.setattr("medtl.explanation.gradcam.Maps.exact", lambda self, method="gradcam", layer="": False)
+    monkeypatch.setattr(explaining, "_keep", lambda result, work, rows, maps, found: kept.append(maps))
+    said = explaining.explain_run(practice.ws, practice.run, sample=3)
+    assert said is not None and not said.exact and said.sample == len(said.cases) == 3 < said.of
+    assert "3 of" in said.notes[0] and all(check.n <= 3 and check.passed is None for check in said.checks)
+    maps = attention.maps(practice.folder)
+    for row, case in enumerate(said.cases):
+        for k, label in enumerate(maps.classes):
+            exact = maps.of(case.case, label)
+            assert np.allclose(kept[0][row, k] / np.abs(kept[0][row, k]).max(), exact, atol=5e-3)
+
+
 def test_writing_that_a_deep_check_found_is_an_alarm_when_it_is_looked_at(practice: Practice) -> None:
     work = explaining._begin(practice.ws, practice.run, "gradcam")
     rows = work.rows

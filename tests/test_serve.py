@@ -114,6 +114,14 @@ def test_the_file_is_named_by_what_it_is_and_by_nobody(tmp_path: Path) -> None:
     assert not any("Hollerith" in name or "passwd" in name for name in names)
 
 
+def test_numbers_that_json_does_not_know_become_null(tmp_path: Path) -> None:
+    def ask(path: Path, explain: str | None) -> dict[str, Any]:
+        return {**said(path, explain), "gate": {"limit": float("inf"), "checks": [{"value": float("nan")}]}}
+
+    answer = send(TestClient(app(tmp_path, ask), headers=SIGNED), png())
+    assert answer.json()["gate"] == {"limit": None, "checks": [{"value": None}]}
+
+
 # ---- refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -261,6 +269,17 @@ def test_it_is_open_to_others_only_with_a_chosen_token(tmp_path: Path) -> None:
     serve.check_open("127.0.0.1", "")
     with pytest.raises(NotFound):
         serve.describe(Workspace(tmp_path), "r-9")
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(BadInput, match="another program"):
+            serve.check_free("127.0.0.1", other.getsockname()[1])
+    with pytest.raises(BadInput):
+        serve.check_free("127.0.0.1", 99_999)
+    serve.check_free("127.0.0.1", free_port())
 
 
 def test_the_token_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:

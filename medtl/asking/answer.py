@@ -114,7 +114,8 @@ def as_dict(answer: Answer, out: Path | None = None) -> dict[str, Any]:
         "explanation": None,
     }
     if answer.explanation is not None:
-        said["map"] = {key: value for key, value in to_dict(answer.explanation).items() if key != "values"}
+        numbers = ("values", "signed")
+        said["map"] = {key: value for key, value in to_dict(answer.explanation).items() if key not in numbers}
         if out is not None and answer.explanation.state == "ok" and answer.picture is not None:
             said["explanation"] = str(_write_overlay(answer.picture, answer.explanation, out, answer.file))
     return said

@@ -286,6 +286,7 @@ class Refer:
         data = _bytes(job)
         decoded = self._picture(data, job)
         answer: Message = {"shape": list(decoded.pixels.shape), "frame": decoded.frame, "bytes": decoded.pixels.size}
+        answer["burned_in"] = decoded.facts.get("burned_in", "")
         if decoded.facts.get("format") != "DICOM":
             return {**answer, "header": None, "range": None}, np.ascontiguousarray(decoded.pixels).tobytes()
         answer["range"] = header.stored_range(data, decoded.frame)

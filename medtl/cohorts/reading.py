@@ -156,12 +156,14 @@ class Asker:
 @dataclass(frozen=True)
 class Referred:
     """A picture, uint8 (H, W) or (H, W, 3) at full size, and what a DICOM file says: `frame` counts from 0, `header` is
-    DICOM JSON, `range` the darkest and brightest value as stored (None of a coloured one)."""
+    DICOM JSON, `range` the darkest and brightest value as stored (None of a coloured one), `burned_in` whether a name
+    may stand in the pixels: "yes", "likely" or ""."""
 
     picture: Picture
     frame: int | None
     header: dict[str, Any] | None
     range: tuple[float, float] | None
+    burned_in: str
 
 
 class Referrer:
@@ -179,7 +181,8 @@ class Referrer:
             raise BadInput(*answer["skipped"])
         flat = np.frombuffer(answer["payload"], np.uint8)
         picture = flat.reshape(answer["shape"]).copy()
-        return Referred(picture, answer["frame"], answer["header"], tuple(answer["range"]) if answer["range"] else None)
+        ends = tuple(answer["range"]) if answer["range"] else None
+        return Referred(picture, answer["frame"], answer["header"], ends, answer["burned_in"])
 
     def close(self) -> None:
         self._crew.dismiss()

@@ -50,13 +50,14 @@ class Original:
     """The image that was asked about: `picture` uint8 (H, W) or (H, W, 3) at full size.
 
     `header` is None where it was no DICOM file; then the objects are in a study of their own. `frame` counts from 0;
-    `range` is the darkest and brightest value as stored, None where it is coloured.
+    `range` is the darkest and brightest value as stored, None where it is coloured; `burned_in`: a name may be in it.
     """
 
     picture: np.ndarray
     header: "Dataset | None"
     frame: int | None
     range: tuple[float, float] | None = None
+    burned_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,10 +174,36 @@ def header_of(said: Mapping[str, Any] | None) -> "Dataset | None":
     ):  # fmt: skip
         if word not in header:
             setattr(header, word, "")
-    for word in ("ImageType",):
-        if word not in header:
-            setattr(header, word, ["ORIGINAL", "PRIMARY"])
+    if not header.get("ImageType"):
+        header.ImageType = ["ORIGINAL", "PRIMARY"]
+    _mend(header)
     return header
+
+
+def _mend(header: "Dataset") -> None:
+    """What breaks the standard is left unsaid: an object of ours would carry the fault on, or could not be made."""
+    from pydicom.valuerep import DA, TM
+
+    if header.PatientSex not in ("F", "M", "O"):
+        header.PatientSex = ""
+    for word, kind in (("PatientBirthDate", DA), ("StudyDate", DA), ("StudyTime", TM)):
+        try:
+            kind(header.get(word) or "")
+        except (ValueError, TypeError):
+            setattr(header, word, "")
+    for word, count in (("PixelSpacing", 2), ("ImagerPixelSpacing", 2), ("ImageOrientationPatient", 6)):
+        value = header.get(word)
+        if word in header and (isinstance(value, (str, int, float)) or value is None or len(value) != count):
+            del header[word]
+    lies = ("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+    if any(not header.get(word) for word in lies):  # how it lies in space is said whole or not at all
+        for word in (*lies[:3], "PositionReferenceIndicator"):
+            if word in header:
+                del header[word]
+    if not header.get("RescaleSlope") or header.get("RescaleIntercept") is None:
+        for word in ("RescaleSlope", "RescaleIntercept", "RescaleType"):
+            if word in header:
+                del header[word]
 
 
 def code(value: str, meaning: str) -> Any:

@@ -27,6 +27,8 @@ from medtl.workspace import Workspace
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+BURNED_IN = "A name may stand in the picture itself, as in ultrasound: look at the overlay before it leaves."
+
 
 def make(
     ws: Workspace,
@@ -44,14 +46,16 @@ def make(
     `as_message`. Its "frame" says which frame of the image it is about; the middle one, where it does not.
 
     `identity` "keep" gives on whose image it is, for the PACS it came from; "remove" says it in the codes of this
-    workspace, as its cohorts do. Returns {"run", "identity", "objects": [...], "left_out": [{"image", "kind", "why",
-    "advice"}]}, `kind` "all" where the image itself cannot be used; an image is told by its place in `asked`, counted
-    from 1, as its name may name somebody. `reading`: how the image is opened; as the run's cohort was, if not said.
+    workspace, as its cohorts do. `reading`: how the image is opened; as the run's cohort was, if not said.
+
+    Returns {"run", "identity", "objects": [`Written.as_dict` and "image"], "left_out": [{"image", "kind", "why",
+    "advice"}], "doubts": [{"image", "says"}]}; `kind` "all" where the image itself cannot be used. An image is told by
+    its place in `asked`, counted from 1, as its name may name somebody.
     """
     if not 0 < cut <= 1:
         raise BadInput(f"The cut is {cut:g}; it is a share of the map's peak.", "Give a number above 0, at most 1.")
     model = model_of(ws, run)
-    numbering, made, left = Numbering(), [], []
+    numbering, made, left, doubts = Numbering(), [], [], []
     referrer = Referrer(ws.salt(), reading or _reading(ws, model))
     try:
         for number, (path, answer) in enumerate(asked, 1):
@@ -65,9 +69,11 @@ def make(
                     left.append({"image": number, "kind": kind, "why": one.message, "advice": one.advice})
                 else:
                     made.append(write(one, kind, out, f"{number:04}").as_dict() | {"image": number})
+                    if kind == "overlay" and original.burned_in and identity == "remove":
+                        doubts.append({"image": number, "says": BURNED_IN})
     finally:
         referrer.close()
-    return {"run": run, "identity": identity, "objects": made, "left_out": left}
+    return {"run": run, "identity": identity, "objects": made, "left_out": left, "doubts": doubts}
 
 
 def _reading(ws: Workspace, model: Model) -> Reading:
@@ -80,7 +86,7 @@ def _reading(ws: Workspace, model: Model) -> Reading:
 def _original(referrer: Referrer, path: Path, identity: Identity, frame: int | None) -> Original:
     found = referrer.original(path, identity == "keep", frame)
     with quiet():
-        return Original(found.picture, header_of(found.header), found.frame, found.range)
+        return Original(found.picture, header_of(found.header), found.frame, found.range, bool(found.burned_in))
 
 
 def model_of(ws: Workspace, run: str) -> Model:

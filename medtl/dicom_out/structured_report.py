@@ -82,23 +82,26 @@ def _device() -> Any:
 
 def _groups(original: Original, answer: Mapping[str, Any], model: Model) -> list[Any]:
     """The answer; then what stands behind it: once, or for each of several findings."""
-    groups = [_group("the answer", original, model, _scores(answer), _verdicts(answer))]
+    what = code("ANSWER", "Answer of a model")
+    reached = code("REACHED", "What the model reached on its test part")
+    groups = [_group("the answer", what, original, model, _scores(answer), _verdicts(answer))]
     if model.result.findings:
         for name in model.result.findings:
             about = findings.result_of(model.result, name)
             behind = [*_threshold(about.threshold), *_estimates(about.estimates)]
             says = answer.get("findings", {}).get(name)
             verdict = [_coded("FINDING", name, PRESENCE[says], says)] if says in PRESENCE else []
-            groups.append(_group(f"on the test part: {name}", original, model, behind, verdict))
+            groups.append(_group(f"on the test part: {name}", reached, original, model, behind, verdict))
     else:
         behind = [*_threshold(model.result.threshold), *_estimates(model.result.estimates)]
-        groups.append(_group("on the test part", original, model, behind, []))
+        groups.append(_group("on the test part", reached, original, model, behind, []))
     return [group for group in groups if group is not None]
 
 
-def _group(name: str, original: Original, model: Model, measurements: list[Any], verdicts: list[Any]) -> Any | None:
+def _group(
+    name: str, finding: Any, original: Original, model: Model, measurements: list[Any], verdicts: list[Any]
+) -> Any | None:
     import highdicom as hd
-    from pydicom.sr.codedict import codes
 
     if not measurements and not verdicts:
         return None
@@ -116,7 +119,7 @@ def _group(name: str, original: Original, model: Model, measurements: list[Any],
     )
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=new_uid(), identifier=short(f"{MAKER} {model.run}: {name}")),
-        finding_type=codes.DCM.QualitativeAnalysis,
+        finding_type=finding,
         algorithm_id=algorithm,
         measurements=measurements,
         qualitative_evaluations=verdicts,
@@ -150,7 +153,7 @@ def _estimates(estimates: Iterable[Estimate]) -> list[Any]:
                 _number(key, f"{title} on the test part", one.value),
                 _number(f"{key}_L", f"{title}, lower end of 95 % interval", one.low),
                 _number(f"{key}_U", f"{title}, upper end of 95 % interval", one.high),
-                _number(f"{key}_N", f"{title}, number it rests on", one.n, "{n}", "number"),
+                _number(f"{key}_N", f"{title}, number it rests on", one.n, "{cases}", "cases"),
             ]
     return [one for one in made if one is not None]
 

@@ -32,6 +32,18 @@ def overlay(picture: np.ndarray, values: np.ndarray, opacity: float = 0.5) -> np
     return np.asarray(np.round(mixed), dtype=np.uint8)
 
 
+def overlay_signed(picture: np.ndarray, signed: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+    """As `overlay`, for an (h, w) map in [-1, 1]: red speaks for the class, blue against it, and where it says neither
+    the picture shows through."""
+    height, width = picture.shape[:2]
+    base = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture
+    smooth = Image.fromarray(np.asarray(signed, np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+    values = np.clip(np.asarray(smooth), -1, 1)
+    share = (opacity * np.abs(values))[..., None]
+    mixed = base.astype(np.float32) * (1 - share) + colours((values + 1) / 2).astype(np.float32) * share
+    return np.asarray(np.round(mixed), dtype=np.uint8)
+
+
 def legend(height: int = 16, width: int = 256) -> np.ndarray:
     """(height, width, 3) uint8: the scale from "looked least" (left) to "looked most" (right)."""
     return np.repeat(colours(np.linspace(0, 1, width))[None], height, axis=0)

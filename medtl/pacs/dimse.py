@@ -303,7 +303,12 @@ def _not_established(settings: Settings, association: "Association", told: Seque
         return Unreachable("The PACS takes nothing of what is asked (its SOP classes).", "Ask IT what it offers.")
     return Unreachable(
         "Somebody answers at that port, but not as a PACS does.",
-        "Check --port" + (", and whether the PACS speaks TLS there." if settings.tls else "; it may want --tls."),
+        "Check --port"
+        + (
+            ", whether the PACS speaks TLS there, and its certificate (--authority)."
+            if settings.tls
+            else "; it may want --tls."
+        ),
     )
 
 

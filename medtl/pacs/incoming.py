@@ -7,7 +7,7 @@ from medtl.cohorts import limits
 from medtl.errors import BadInput
 from medtl.workspace import write_whole
 
-UID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
+UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)+")  # zeros in front, which the standard forbids, are common enough
 LABEL = re.compile(r"[^\W_](?:[\w \-]{0,98}[\w\-])?")
 
 
@@ -45,6 +45,6 @@ class Folder:
 
 def check_uid(uid: str) -> str:
     """Raises BadInput for what is no UID: it goes into a request."""
-    if len(uid) > 64 or not UID.fullmatch(uid):
+    if not UID.fullmatch(uid):
         raise BadInput("A study is not named by a UID.", "Take it from what `pacs find` printed.")
     return uid

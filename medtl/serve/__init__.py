@@ -33,6 +33,7 @@ def serve(ws: Workspace, run: str, host: str = "127.0.0.1", port: int = 8600, to
 
     token = token or os.environ.get(VARIABLE, "")
     check_open(host, token)
+    check_free(host, port)
     card = describe(ws, run)
     ws.ensure()
     door = Door(token or own_token(ws)) if host in LOOPBACK else Door(token, ("*",))
@@ -74,6 +75,21 @@ def check_open(host: str, token: str) -> None:
             f"The token has {len(token)} characters or some that cannot be sent.",
             f"Take at least {SHORTEST_TOKEN} letters and digits, without blanks.",
         )
+
+
+def check_free(host: str, port: int) -> None:
+    """Raises BadInput where the port is taken, or is not ours to take."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise BadInput(
+            f"Port {port} at {host} cannot be taken; another program may use it.", "Try --port 8601."
+        ) from error
 
 
 def own_token(ws: Workspace) -> str:

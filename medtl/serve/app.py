@@ -4,6 +4,7 @@ It opens no image and knows no network: it looks at the first bytes, hands a fil
 """
 
 import asyncio
+import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -138,5 +139,14 @@ def _outward(said: Mapping[str, Any], spool: Path) -> dict[str, Any]:
             with suppress(OSError):
                 Path(value).unlink()
         elif key != "picture":
-            kept[key] = value
+            kept[key] = _finite(value)
     return {**kept, "file": "image"}
+
+
+def _finite(value: Any) -> Any:
+    """What JSON has no word for (not a number, without end) becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value

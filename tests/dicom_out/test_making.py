@@ -1,5 +1,6 @@
 """Which objects are made of what, of whom they speak, and that they belong together; that nothing is overwritten."""
 
+import io
 import json
 import warnings
 from collections.abc import Callable
@@ -10,10 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom import Dataset, dcmread
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from medtl import dicom_out
 from medtl.cohorts import deidentify
+from medtl.cohorts.formats import header
 from medtl.cohorts.pseudonyms import Pseudonyms
+from medtl.dicom_out import KINDS as ALL
+from medtl.dicom_out.common import Numbering, Original, Said, header_of, quiet
+from medtl.dicom_out.making import _each, model_of
 from medtl.errors import BadInput, NotFound
 from medtl.workspace import Workspace
 from tests.dicom_out.conftest import KINDS
@@ -78,11 +86,15 @@ def test_removed_nobody_is_named_and_they_refer_to_the_copy_a_cohort_keeps(
         assert one.StudyDate != original.StudyDate
 
 
+def test_where_a_name_may_stand_in_the_pixels_it_is_said(made: Make) -> None:
+    """Codes in the header are no help there, and an overlay shows every pixel."""
+    assert [doubt["image"] for doubt in made("US", "remove")[2]["doubts"]] == [1]
+    assert made("CT", "remove")[2]["doubts"] == made("US", "keep")[2]["doubts"] == []
+
+
 def test_the_codes_are_those_of_a_cohort(office_ws: tuple[Workspace, str], made: Make) -> None:
     folder, kept, _ = made("CT", "remove")
     data = (folder.parent / "original.dcm").read_bytes()
-    import io
-
     stored = dcmread(io.BytesIO(deidentify.clean(data, "DICOM", Pseudonyms(office_ws[0].salt()), patient=NUMBER).data))
     one = dcmread(folder / "0001-overlay.dcm")
     assert one.SourceImageSequence[0].ReferencedSOPInstanceUID == stored.SOPInstanceUID
@@ -174,6 +186,41 @@ def test_a_name_stays_as_it_is_in_whatever_letters(
     said = dicom_out.make(ws, run, [(tmp_path / "a.dcm", answer())], tmp_path / "out", identity="keep")
     assert len(said["objects"]) == 4
     assert {str(dcmread(one["file"]).PatientName) for one in said["objects"]} == {name}
+
+
+FAULTY = {
+    "PatientSex": ("X", "male"), "StudyDate": ("20263355", "x", "20260301-20260302", "2026.03.01"),
+    "StudyTime": ("10:15:00", "99", "x"), "PatientBirthDate": ("1961", "19610431"), "RescaleSlope": ("0", "x"),
+    "PixelSpacing": ("0.1", "a\\b"), "ImageOrientationPatient": ("1\\0\\0",), "PatientAge": ("65",),
+    "AccessionNumber": ("A" * 40,), "PatientID": ("P" * 100,), "PatientName": ("a^b^c^d^e^f^g", "A=B=C=D", "x" * 200),
+    "PatientOrientation": ("L", "XX\\YY", "L\\F\\H"), "Laterality": ("BOTH",), "StudyDescription": ("d" * 100,),
+    "BodyPartExamined": ("Chest wall, upper part",), "ImageType": ("DERIVED", ""), "WindowCenter": ("x", "1\\2"),
+    "WindowWidth": ("0", "-5"), "FrameOfReferenceUID": ("", "1.2.x"), "SpecificCharacterSet": ("UTF8",),
+    "StudyInstanceUID": ("1.2.3.004",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", FAULTY)
+def test_a_fault_of_the_original_keeps_nothing_from_being_made(office_ws: tuple[Workspace, str], word: str) -> None:
+    """As they lie in archives: old dates, codes nobody knows, too long, the wrong number of values."""
+    model = model_of(*office_ws)
+    tag, kind = tag_for_keyword(word), dictionary_VR(word)
+    assert tag is not None
+    for value in FAULTY[word]:
+        faulty = dcmread(io.BytesIO(original("CT" if word in ("RescaleSlope", "PixelSpacing") else "CR")))
+        raw = value.encode() + (b"" if len(value) % 2 == 0 else b"\0" if kind == "UI" else b" ")
+        faulty[tag] = RawDataElement(Tag(tag), kind, len(raw), raw, 0, False, True, True)
+        file = io.BytesIO()
+        faulty.save_as(file)
+        with quiet():
+            head = header_of(header.of(file.getvalue()))
+        source = Original(np.zeros((96, 128), np.uint8), head, None, (0, 200))
+        for made, one in _each(source, Said.of(answer()), model, Numbering(), ALL, "binary", 0.5):
+            if word == "PixelSpacing" and made == "region":
+                continue  # a region of a CT wants to know how large a pixel is
+            assert not isinstance(one, Exception), (word, value, made, one)
+            with quiet():
+                one.save_as(io.BytesIO(), enforce_file_format=True)
 
 
 @pytest.mark.parametrize("identity", ["keep", "remove"])

@@ -48,6 +48,18 @@ def test_it_writes_what_belongs_to_the_image(
         overlay = dcmread(said["objects"][0]["file"])
         assert overlay.Columns >= 64 and overlay.Rows > 64 and answer["map"]["label"] in overlay.DerivationDescription
     assert not list(Path.cwd().glob("*-where-it-looked.png"))  # no map was asked for as a picture
+    cli._show_predictions(said)
+    assert f"report of image 1: {said['objects'][-1]['file']}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [["--csv", "a.csv"], ["--cut", "0"], ["--cut", "1.5"]])
+def test_what_does_not_go_together_is_said_before_anything_is_loaded(
+    practice: Practice, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    words = ["predict", practice.run, str(tmp_path), "--dicom", str(tmp_path / "out"), *more]
+    assert cli.main([*words, "--json", "--home", str(practice.ws.home)]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert said["error"] and said["advice"] and not (tmp_path / "out").exists()
 
 
 def test_without_it_nothing_is_written(practice: Practice, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,3 +49,14 @@ def test_the_legend_runs_from_least_to_most() -> None:
     assert np.array_equal(drawn[0, 0], colours(np.array(0.0))) and np.array_equal(drawn[0, -1], colours(np.array(1.0)))
     assert drawn[0, 0, 2] > drawn[0, 0, 0] and drawn[0, -1, 0] > drawn[0, -1, 2]  # blue to red
     assert (drawn == drawn[:1]).all()
+
+
+def test_what_speaks_against_is_blue_and_what_says_nothing_is_the_picture() -> None:
+    from medtl.explanation.overlay import overlay_signed
+
+    grey = np.full((30, 30), 128, np.uint8)
+    signed = np.zeros((3, 3))
+    signed[0, 0], signed[2, 2] = 1, -1
+    drawn = overlay_signed(grey, signed, 0.8).astype(int)
+    red, blue, middle = drawn[2, 2], drawn[-3, -3], drawn[2, -3]
+    assert red[0] > red[2] + 60 and blue[2] > blue[0] + 60 and (abs(middle - 128) <= 2).all()

@@ -4,6 +4,7 @@ Read in a reading process, handed over as DICOM JSON (PS3.18 F), and made a data
 """
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from medtl.cohorts.formats import transfer
@@ -24,6 +25,7 @@ WORDS = (
     *("RescaleSlope", "RescaleIntercept", "RescaleType", "WindowCenter", "WindowWidth", "VOILUTFunction"),
 )
 NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
+UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)+")  # zeros in front, which the standard forbids, are common enough
 MOST = 1000  # characters of one value; what is longer is no value of these words
 
 
@@ -60,11 +62,10 @@ def stored_range(data: bytes, frame: int | None) -> tuple[float, float] | None:
 
 def _check(dataset: "Dataset", said: dict[str, Any]) -> None:
     from pydicom.datadict import tag_for_keyword
-    from pydicom.uid import UID
 
     for word in NEEDED:
         told = said.get(f"{tag_for_keyword(word):08X}", {}).get("Value") or [""]
-        if not UID(str(told[0])).is_valid:
+        if not UID.fullmatch(str(told[0])):
             raise BadInput(
                 f"The DICOM file does not say properly which image it is ({word}), so nothing can refer to it.",
                 "Export it again from the PACS, or use a picture of it.",

@@ -5,7 +5,7 @@ asked about, the worst of them decides. Draws nothing, reads no file.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from medtl.evaluation import words
@@ -65,7 +65,7 @@ RULES = {
 @dataclass(frozen=True)
 class Light:
     """`short` is a line beside the word, `reason` a sentence with numbers, `advice` what to do about it (empty where
-    nothing need be done), `rule` by what it was decided."""
+    nothing need be done), `rule` by what it was decided, `also` what else stands against it."""
 
     name: str
     state: State
@@ -73,6 +73,7 @@ class Light:
     reason: str
     advice: str
     rule: str
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class _Said:
     short: str
     reason: str
     advice: str = ""
+    also: tuple[str, ...] = ()
 
 
 def lights(
@@ -102,7 +104,9 @@ def lights(
         "robustness": _robustness(result),
         "explanation": _explanation(looked),
     }
-    return tuple(Light(name, one.state, one.short, one.reason, one.advice, RULES[name]) for name, one in said.items())
+    return tuple(
+        Light(name, one.state, one.short, one.reason, one.advice, RULES[name], one.also) for name, one in said.items()
+    )
 
 
 def verdict(lights: Sequence[Light], result: Result) -> str:
@@ -134,8 +138,9 @@ def _names(some: Sequence[Light]) -> str:
 
 
 def _worst(said: Iterable[_Said]) -> _Said:
-    """The first of the worst; every light has at least one."""
-    return min(said, key=lambda one: WORST.index(one.state))
+    """The first of the worst, and with it what else does not hold; every light has at least one."""
+    order = sorted(said, key=lambda one: WORST.index(one.state))
+    return replace(order[0], also=tuple(one.reason for one in order[1:] if one.state != "holds"))
 
 
 # ---- data -----------------------------------------------------------------------------------------------------------

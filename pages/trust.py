@@ -61,11 +61,12 @@ def run_of(chosen: selection.Selection) -> None:
     report.headline(result, verdict.says(lit, result))
     verdict.caveats(result, worth.said(result))
     verdict.row(lit)
-    if judgement and (at := over_all_and_one(run, result, judgement, cohort)):
+    at = over_all_and_one(run, result, judgement, cohort) if judgement else None
+    if at is not None:
         the_one(at, lit)
     other_images.panel(run, result, cohort, lit.get("robustness"))
     worth.all_of(result, run)
-    attention.panel(run, lit.get("explanation"))
+    attention.panel(run, result, at.tested if at else None, lit.get("explanation"))
     report.receipt(result, cohort, lit.get("data"))
     reading_test.entry(run)
     report.downloads(run)

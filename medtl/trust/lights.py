@@ -5,13 +5,14 @@ asked about, the worst of them decides. Draws nothing, reads no file.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from medtl.evaluation import words
 from medtl.evaluation.reliability import Reliability
 from medtl.evaluation.sentences import SMALL, WIDE
 from medtl.evaluation.subgroups import Row, Subgroups
+from medtl.runs.attention import Attention
 from medtl.runs.results import Control, Result
 from medtl.trust.values import Judgement, OfView
 from medtl.vocabulary import Cohort, Estimate, Finding
@@ -64,7 +65,7 @@ RULES = {
 @dataclass(frozen=True)
 class Light:
     """`short` is a line beside the word, `reason` a sentence with numbers, `advice` what to do about it (empty where
-    nothing need be done), `rule` by what it was decided."""
+    nothing need be done), `rule` by what it was decided, `also` what else stands against it."""
 
     name: str
     state: State
@@ -72,26 +73,7 @@ class Light:
     reason: str
     advice: str
     rule: str
-
-
-@dataclass(frozen=True)
-class Mark:
-    """One check of the maps on a sample of test cases: its id, whether it was passed (None: cannot be told), and its
-    sentence."""
-
-    id: str
-    passed: bool | None
-    says: str
-
-
-@dataclass(frozen=True)
-class Looked:
-    """What was measured of where the network looked: checks of the maps, and sentences on maps that lie where they
-    should not. `cases` were looked at."""
-
-    cases: int
-    marks: tuple[Mark, ...]
-    alarms: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +82,7 @@ class _Said:
     short: str
     reason: str
     advice: str = ""
+    also: tuple[str, ...] = ()
 
 
 def lights(
@@ -109,7 +92,7 @@ def lights(
     *,
     open_findings: Sequence[Finding] = (),
     tested: int = 1,
-    looked: Looked | None = None,
+    looked: Attention | None = None,
 ) -> tuple[Light, ...]:
     """`cohort` is None where it was deleted; `open_findings` are those of its data check, the deep one included;
     `tested` counts the runs tested on the same part, this one among them."""
@@ -121,7 +104,9 @@ def lights(
         "robustness": _robustness(result),
         "explanation": _explanation(looked),
     }
-    return tuple(Light(name, one.state, one.short, one.reason, one.advice, RULES[name]) for name, one in said.items())
+    return tuple(
+        Light(name, one.state, one.short, one.reason, one.advice, RULES[name], one.also) for name, one in said.items()
+    )
 
 
 def verdict(lights: Sequence[Light], result: Result) -> str:
@@ -153,8 +138,9 @@ def _names(some: Sequence[Light]) -> str:
 
 
 def _worst(said: Iterable[_Said]) -> _Said:
-    """The first of the worst; every light has at least one."""
-    return min(said, key=lambda one: WORST.index(one.state))
+    """The first of the worst, and with it what else does not hold; every light has at least one."""
+    order = sorted(said, key=lambda one: WORST.index(one.state))
+    return replace(order[0], also=tuple(one.reason for one in order[1:] if one.state != "holds"))
 
 
 # ---- data -----------------------------------------------------------------------------------------------------------
@@ -423,29 +409,29 @@ def _robustness(result: Result) -> _Said:
     return _Said("holds", "no fall shown", found.says)
 
 
-def _explanation(looked: Looked | None) -> _Said:
-    if looked is None or not looked.marks:
+def _explanation(looked: Attention | None) -> _Said:
+    if looked is None or not looked.checks:
         return _Said(
             "not known", "not measured", "Whether its maps depend on the model was not measured.",
             "Look at single maps with care.",
         )  # fmt: skip
     said = []
-    for mark in looked.marks:
+    for mark in looked.checks:
         if mark.passed is False:
             state: State = "does not hold" if mark.id in OF_THE_MODEL else "with care"
             short = "maps do not depend on the model" if mark.id in OF_THE_MODEL else "a check was not passed"
             said.append(_Said(state, short, mark.says, "Do not read its maps."))
     if looked.alarms:
         said.append(
-            _Said("with care", "looks beside the body", looked.alarms[0], "Look for a shortcut on the page Data.")
+            _Said("with care", "looks beside the body", looked.alarms[0].says, "Look for a shortcut on the page Data.")
         )
-    told = [mark for mark in looked.marks if mark.passed is not None]
+    told = [mark for mark in looked.checks if mark.passed is not None]
     if not any(mark.id in OF_THE_MODEL for mark in told):
         said.append(
             _Said("not known", "cannot be told", "Whether its maps depend on the model cannot be told on these cases.")
         )
-    elif len(told) < len(looked.marks):
-        left = len(looked.marks) - len(told)
+    elif len(told) < len(looked.checks):
+        left = len(looked.checks) - len(told)
         said.append(_Said("with care", f"{left} checks open", f"{left} checks of its maps cannot be told yet."))
-    passed = f"{len(told)} checks of its maps were passed on {looked.cases} test cases."
+    passed = f"{len(told)} checks of its maps were passed on {looked.sample} test cases."
     return _worst(said) if said else _Said("holds", f"{len(told)} checks passed", passed)

@@ -92,7 +92,7 @@ def numbers(rows: Sequence[Number], tried: bool) -> go.Figure:
         tickvals=at, ticktext=[f"<b>{row.title}</b><br>{text(row.counted)}" for row in rows],
         range=[len(rows) - 0.4, -0.6], showgrid=False, ticksuffix="  ",
     )  # fmt: skip
-    figure.update_layout(height=34 + 56 * len(rows))
+    figure.update_layout(height=34 + (56 if len(rows) < 5 else 44) * len(rows))
     figure = plots.tidy(figure)
     figure.update_layout(margin={"r": 172, "l": 10, "t": 6, "b": 26})
     return figure

@@ -9,8 +9,9 @@ import streamlit as st
 from medtl.runs.results import PredictionRow, Result
 from medtl.trust.lights import Light
 from medtl.vocabulary import Cohort, Estimate, Recipe
-from pages.ui import cards, inspect_cohort, plots, selection, shelf, show, verdict, words, worth
+from pages.ui import cards, inspect_cohort, plot_calls, plots, selection, shelf, show, verdict, words, worth
 from pages.ui.escape import csv_cell, md, plain
+from pages.ui.plot_calls import Number
 
 # Sensitivity and specificity first, accuracy last: the order is part of the message.
 ORDER = (
@@ -44,15 +45,14 @@ def _from(recipe: Recipe) -> str:
 
 
 def numbers(result: Result) -> None:
-    """Over all classes: every number with n and interval, drawn on one scale."""
-    shown = _shown(result)
+    """Over all classes: every number with its interval on one scale."""
     show.section(
         "On the test part (mean over the classes)",
         help="Internal test: cases of the same cohort, never trained on.",
     )
-    rows = [(words.title(one.name), one, f"n = {one.n}") for one in shown if one.name not in LAST]
-    says = "; ".join(f"{name} {words.whole(one)}, n = {one.n}" for name, one, _ in rows)
-    plots.draw(plots.whiskers(rows), f"Numbers with their 95 % intervals: {plain(says)}", "trust-numbers")
+    rows = [Number(words.title(one.name), f"n = {one.n:,}", one) for one in _shown(result) if one.name not in LAST]
+    says = "; ".join(f"{row.title} {words.whole(row.estimate)}, {row.counted}" for row in rows)
+    plots.draw(plot_calls.numbers(rows, False), f"Numbers with their 95 % intervals: {plain(says)}", "trust-numbers")
 
 
 def every_number(result: Result) -> None:

@@ -17,6 +17,7 @@ from medtl.cohorts.pixels import Pixels
 from medtl.errors import MedtlError, NotFound
 from medtl.explanation import neighbours
 from medtl.runs import afterwards, choices, results, status, store
+from medtl.runs import attention as attending
 from medtl.trust import cases, exploring, judge
 from medtl.trust.exploring import Explorer
 from medtl.trust.values import Judgement
@@ -120,6 +121,18 @@ def judgement(id: str) -> Judgement:
     named = (tuple(chosen.prevalence.items()), chosen.range, chosen.pool, tuple(one.at for one in chosen.changed))
     found = _judgement(str(run(id)), (*_called(id), _stamp(cohort), named))
     return replace(found, openings=chosen.openings, opened=chosen.opened)
+
+
+def attention(id: str) -> attending.Attention | None:
+    """What was measured of where the run's network looked, or nothing yet."""
+    file = run(id) / "result" / attending.FILE
+    return _attention(str(run(id)), _stamp(file)) if file.exists() else None
+
+
+def mean_maps(id: str) -> dict[str, tuple[Any, int]]:
+    """Class -> the mean map (h, w) over its test cases and how many those are; classes without one are left out."""
+    found = attention(id)
+    return _mean_maps(str(run(id)), _stamp(run(id) / "result" / attending.MAPS), found) if found else {}
 
 
 def explorer(id: str) -> Explorer:
@@ -272,6 +285,18 @@ def _result(folder: str, stamps: tuple[int, ...]) -> results.Result:
 @st.cache_resource(max_entries=8, show_spinner="Working out what can be said of this run…")
 def _judgement(folder: str, stamps: tuple[Any, ...]) -> Judgement:
     return judge.judge(Path(folder))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _attention(folder: str, stamp: int) -> attending.Attention:
+    return attending.load(Path(folder))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _mean_maps(folder: str, stamp: int, _found: attending.Attention) -> dict[str, tuple[Any, int]]:
+    maps = attending.maps(Path(folder))
+    made = {label: maps.of_class(_found, label) for label in _found.classes if label in maps.classes}
+    return {label: (mean, n) for label, (mean, n) in made.items() if mean is not None}
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -55,7 +55,12 @@ def lit(run: str, result: Result, judgement: Judgement, cohort: Cohort | None) -
     if cohort and (deep := shelf.checkup(cohort)):
         found += [one for one in deep.findings if one.code not in cohort.accepted]
     made = lights.lights(
-        judgement, result, cohort, open_findings=found, tested=tested_on(result.recipe.cohort), looked=None
+        judgement,
+        result,
+        cohort,
+        open_findings=found,
+        tested=tested_on(result.recipe.cohort),
+        looked=shelf.attention(run),
     )
     return {one.name: one for one in made}
 

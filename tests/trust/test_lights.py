@@ -10,11 +10,12 @@ import pytest
 from medtl.evaluation.subgroups import Row, Subgroups
 from medtl.runs import results
 from medtl.runs.afterwards import Perturbed, Robustness
+from medtl.runs.attention import Attention, Share
 from medtl.runs.results import Control, Result
 from medtl.trust import judge, lights
-from medtl.trust.lights import Light, Looked, Mark
+from medtl.trust.lights import Light
 from medtl.trust.values import Judgement
-from medtl.vocabulary import Case, Cohort, Estimate, Finding, Split
+from medtl.vocabulary import Case, Cohort, Estimate, Finding, MapCheck, Split
 from tests.builders import ROOT
 
 Made = Callable[..., Path]
@@ -68,7 +69,16 @@ def good(finished: Made) -> tuple[Judgement, Result]:
     return dataclasses.replace(judgement, views=(view,)), result
 
 
-PASSED = Looked(30, tuple(Mark(id, True, id) for id in ("shuffled-head", "shuffled", "deletion", "steady")))
+def check(id: str, passed: bool | None) -> MapCheck:
+    return MapCheck(id, id, 0.2, 0.1, 0.3, 30, 0.5, passed, "in short", f"{id}: it was measured.")
+
+
+def looked(*checks: MapCheck, alarm: bool = False) -> Attention:
+    share = Share("writing", "On writing", number(0.4, 0.3, 0.5), 0.1, alarm, "40 % lies on writing.", ())
+    return Attention("Grad-CAM", "stage 4", True, ("well", "ill"), (), 48, 30, {}, checks, (), (share,))
+
+
+PASSED = looked(*(check(id, True) for id in ("shuffled-head", "shuffled", "deletion", "steady")))
 
 
 def lit(judgement: Judgement, result: Result, of: Cohort | None = None, **more: Any) -> dict[str, Light]:
@@ -199,13 +209,14 @@ def test_a_fall_that_cannot_be_ruled_out_is_not_robust(
 
 
 def test_maps_that_do_not_depend_on_the_model_explain_nothing(good: tuple[Judgement, Result]) -> None:
-    def explained(*marks: Mark, **more: Any) -> str:
-        return lit(*good, looked=Looked(30, marks, **more))["explanation"].state
+    def explained(*checks: MapCheck, alarm: bool = False) -> str:
+        return lit(*good, looked=looked(*checks, alarm=alarm))["explanation"].state
 
-    assert explained(Mark("shuffled", False, "It stays.")) == "does not hold"
-    assert explained(Mark("shuffled", True, ""), Mark("steady", False, "Not steady.")) == "with care"
-    assert explained(Mark("shuffled", None, ""), Mark("steady", True, "")) == "not known"
-    assert explained(Mark("shuffled", True, ""), alarms=("It lies on writing.",)) == "with care"
+    assert explained(check("shuffled", False)) == "does not hold"
+    assert explained(check("shuffled", True), check("steady", False)) == "with care"
+    assert explained(check("shuffled", None), check("steady", True)) == "not known"
+    assert explained(check("shuffled", True), alarm=True) == "with care"
+    assert explained() == "not known"
 
 
 def test_the_verdict_names_the_worst_first_and_claims_nothing(good: tuple[Judgement, Result]) -> None:

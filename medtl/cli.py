@@ -464,8 +464,9 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("path", nargs="+", help="images, DICOM files, folders, zips")
     predict.add_argument("--csv", metavar="FILE", help="write the answers there as they come: for many images")
     predict.add_argument(
-        "--pool", nargs="?", const="mean", metavar="RULE",
-        help="also one answer a patient, series or file of several images: mean (default) or median of the scores",
+        "--pool", nargs="?", const="auto", metavar="RULE",
+        help="also one answer a patient, series or file of several images: as the run was judged (default), "
+        "mean, max or noisy-or of the scores",
     )  # fmt: skip
     predict.add_argument(
         "--tta", type=int, default=0, metavar="N", help="look at N small changes of each image besides: N times longer"

@@ -48,16 +48,16 @@ KEPT_FOR_POOLING = 50_000  # pictures whose scores are kept to be pooled; a numb
 @dataclass(frozen=True)
 class Wish:
     """How a run is asked. `explain` names a class, or "predicted", to add a heat map for, by `method` (one of
-    `explanation.methods`). `whole`: the picture comes
-    with the answer. `pool`: how several pictures of a patient, series or file become one answer besides. `looks`: so
-    many small changes of every picture are looked at besides, which costs so many times the time. `log`: what was
-    answered goes into the run's diary, as far as the user has that switched on. `only`: of all that is brought, the
-    file of this name and of it this frame, as an answer named them."""
+    `explanation.methods`). `whole`: the picture comes with the answer. `pool`: how several pictures of a patient,
+    series or file become one answer besides ("auto": as the run was judged). `looks`: so many small changes of
+    every picture are looked at besides, which costs so many times the time. `log`: what was answered goes into the
+    run's diary, as far as the user has that switched on. `only`: of all that is brought, the file of this name and
+    of it this frame, as an answer named them."""
 
     explain: str | None = None
     method: str = "gradcam"
     whole: bool = False
-    pool: str | pooling.Rule | None = None
+    pool: str | None = None
     looks: int = 0
     log: bool = True
     only: tuple[str, int | None] | None = None
@@ -142,7 +142,7 @@ class Trained:
                 pool.add(answered)
             on_progress(done, len(files))
         if wish.pool:
-            for answer in self._pooled(pool, pooling.rule(wish.pool)):
+            for answer in self._pooled(pool, wish.pool):
                 if log:
                     log.answered(**_entry(answer))
                 yield answer
@@ -194,7 +194,7 @@ class Trained:
         if not 0 <= wish.looks <= MOST_LOOKS:
             raise BadInput(f"{wish.looks} more looks were asked for.", f"Ask for 0 to {MOST_LOOKS}.")
         if wish.pool:
-            pooling.rule(wish.pool)
+            pooling.check(wish.pool, self.task, self.classes)
 
     def _answered(self, handfuls: Iterator[list[File]], wish: Wish) -> Iterator["_Answered"]:
         for files in handfuls:
@@ -266,12 +266,12 @@ class Trained:
                 return near, gate.by_likeness(self.neighbours, near)
             return near, self.gate.judge(features, seen([p.looks for p in pictures], [p.facts for p in pictures]), near)
 
-    def _put(self, scores: np.ndarray, verdict: Verdict | None) -> Answer:
+    def _put(self, scores: np.ndarray, verdict: Verdict | None, settled: Settled | None = None) -> Answer:
         """(K,) scores -> the answer, without what belongs to one picture."""
-        settled = self.settled
+        settled = settled or self.settled
         calibrated = settled.calibrated(scores[None])
         used = calibrated[0] if calibrated is not None and settled.on_calibrated else scores
-        called = self._called(used[None])
+        called = self._called(used[None], settled)
         several = self.task == "multi-label"
         said = findings.answers(dict(zip(self.classes, used, strict=True)), settled.findings) if several else {}
         if several:
@@ -296,12 +296,12 @@ class Trained:
     def _by_class(self, values: np.ndarray) -> dict[str, float]:
         return {name: round(float(value), 6) for name, value in zip(self.classes, values, strict=True)}
 
-    def _called(self, scores: np.ndarray) -> tuple[str, ...]:
+    def _called(self, scores: np.ndarray, settled: Settled) -> tuple[str, ...]:
         """(1, K) scores -> the class, or the findings."""
         if self.task == "multi-label":
-            at = findings.thresholds(self.settled.findings)
+            at = findings.thresholds(settled.findings)
             return tuple(name for name, s in zip(self.classes, scores[0], strict=True) if s >= at.get(name, 0.5))
-        at_threshold = thresholds.calls(scores, self.settled.threshold, self.classes, self.cohort.positive)
+        at_threshold = thresholds.calls(scores, settled.threshold, self.classes, self.cohort.positive)
         return (self.classes[int(at_threshold[0])],)
 
     def _known(self, file: File) -> str | None:
@@ -327,13 +327,20 @@ class Trained:
 
     # ---- pooling -----------------------------------------------------------------------------------------------------
 
-    def _pooled(self, pool: "_Pool", rule: pooling.Rule) -> Iterator[Answer]:
+    def _pooled(self, pool: "_Pool", wanted: str) -> Iterator[Answer]:
         """One answer for each patient, series or file of more than one picture."""
+        chosen = wanted in (pooling.AUTO, self.settled.pool)
+        rule: Any = self.settled.pool if chosen else wanted
+        # By another rule than the run was judged by, no threshold for patients is known.
+        settled = (self.settled.of_patients if chosen else None) or self.settled
         for (kind, name), rows in pool.units().items():
             if len(rows) < 2:
                 continue
             members = [pool.answers[row] for row in rows]
-            answer = self._put(np.asarray(rule(np.stack([pool.scores[row] for row in rows]))), None)
+            scores = np.stack([pool.scores[row] for row in rows])
+            answer = self._put(
+                pooling.pooled(scores, rule, self.task, self.classes, self.cohort.positive), None, settled
+            )
             passed = sum(one.accepted for one in members)
             refused = 2 * passed <= len(rows)
             why_not = f"{len(rows) - passed} of its {len(rows)} images are not of the kind the model was trained on. "

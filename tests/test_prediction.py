@@ -188,7 +188,7 @@ def test_images_of_a_patient_become_one_answer_besides(trained: Trained, practic
         mean = (each[2].scores[name] + each[3].scores[name]) / 2
         assert second.scores[name] == pytest.approx(mean, abs=1e-5)
     assert first.patient == each[0].patient and "p900" not in str(first.patient)
-    worst = trained.predict(paths, pool=lambda scores: scores[scores[:, 1].argmax()])[-2]
+    worst = trained.predict(paths, pool="max")[-2]
     assert worst.scores["malignant"] == pytest.approx(max(a.scores["malignant"] for a in each[:2]), abs=1e-5)
     with pytest.raises(BadInput):
         trained.predict(paths, pool="loudest")

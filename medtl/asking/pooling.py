@@ -1,38 +1,42 @@
-"""Several pictures of one patient, series or clip as one answer.
+"""Several pictures of one patient, series or clip as one answer, by the rules of `medtl.evaluation.pooling`.
 
-The mean of the scores by default; the caller may give another rule. Knows scores, no pictures.
-
-Letters: n pictures, K classes.
+Knows scores, no pictures. Letters: n pictures, K classes.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from medtl.errors import BadInput
+from medtl.evaluation import pooling as rules
+from medtl.evaluation.thresholds import positive_index
+from medtl.vocabulary import Task
 
-Rule = Callable[[np.ndarray], np.ndarray]  # (n, K) -> (K,)
-
-
-def mean(scores: np.ndarray) -> np.ndarray:
-    return np.asarray(scores.mean(axis=0))
-
-
-def median(scores: np.ndarray) -> np.ndarray:
-    """By class; made to sum to what the rows sum to, as medians of several need not."""
-    middle = np.median(scores, axis=0)
-    return np.asarray(middle * scores.sum(axis=1).mean() / max(middle.sum(), 1e-12))
+AUTO = "auto"  # the rule that the run's tune part chose, or the user on the Trust page
 
 
-RULES: dict[str, Rule] = {"mean": mean, "median": median}
+def check(rule: str, task: Task, classes: Sequence[str]) -> None:
+    known = (AUTO, *rules.rules_for(task, classes))
+    if rule not in known:
+        raise BadInput(f"The rule '{rule}' cannot pool the answers of this run.", f"Choose one of {', '.join(known)}.")
 
 
-def rule(given: str | Rule) -> Rule:
-    if callable(given):
-        return given
-    if given not in RULES:
-        raise BadInput(f"The rule '{given}' is not known.", f"Choose one of {', '.join(RULES)}.")
-    return RULES[given]
+def pooled(
+    scores: np.ndarray, rule: rules.Rule, task: Task, classes: Sequence[str], positive: str | None
+) -> np.ndarray:
+    """(n, K) -> (K,), as the run was judged patient by patient: of two classes the one that counts is pooled, of grades
+    "this or higher", of findings each by itself, of more classes all."""
+    one = np.zeros(len(scores), int)
+    if task == "multi-label" or (len(classes) > 2 and task != "ordinal"):
+        return np.asarray(rules.pooled(scores, one, rule)[0])
+    if task == "ordinal":
+        beyond = np.clip(np.cumsum(scores[:, ::-1], axis=1)[:, ::-1], 0, 1)  # (n, K) this grade or higher
+        most = rules.pooled(beyond, one, rule)[0]
+        most[0] = 1.0
+        return np.asarray(most - np.append(most[1:], 0.0))
+    at = positive_index(classes, positive)
+    has = float(rules.pooled(scores[:, at], one, rule)[0])
+    return np.array([has, 1 - has]) if at == 0 else np.array([1 - has, has])
 
 
 def units(patients: Sequence[str | None], groups: Sequence[str], files: Sequence[int]) -> dict[Hashable, list[int]]:

@@ -6,7 +6,7 @@ Letters: n cases, K classes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +14,12 @@ import numpy as np
 
 from medtl.errors import NotReady
 from medtl.evaluation import conformal, thresholds
+from medtl.evaluation.pooling import Rule
 from medtl.runs import results, store
 from medtl.runs.results import Result
 from medtl.trust import cases, judge
 from medtl.trust.cases import Cases
+from medtl.trust.values import OfView
 from medtl.vocabulary import Estimate, Threshold, to_dict
 
 Word = Literal["score", "probability"]
@@ -29,7 +31,9 @@ class Settled:
     """`limits` (K,): the least score a class must have to stay in the set; `error` how often a set may miss the truth.
     `calibrate` (n, K) scores -> (n, K) probabilities, None while there is none; `on_calibrated`: threshold and limits
     are of these. `reached`: sensitivity and specificity of the threshold on the test part, as they were found.
-    `findings` is what was written of each of several findings."""
+    `findings` is what was written of each of several findings. `pool` is how several pictures of a patient become one
+    answer, and `of_patients` the same for such answers, where the run was judged patient by patient: another threshold,
+    chosen on the tune part's patients, and what it reached."""
 
     threshold: Threshold
     limits: np.ndarray
@@ -38,6 +42,8 @@ class Settled:
     on_calibrated: bool = False
     reached: tuple[Estimate, ...] = ()
     findings: Mapping[str, Any] = field(default_factory=dict)
+    pool: Rule = "mean"
+    of_patients: "Settled | None" = None
 
     @property
     def word(self) -> Word:
@@ -71,8 +77,24 @@ def settled(folder: Path, result: Result, classes: Sequence[str]) -> Settled:
             name: {**said, "set_limits": list(mine)}
             for (name, said), mine in zip(findings.items(), limits, strict=True)
         }
+    views = judge.judge(folder).views
     by_class = np.array(limits[0]) if limits and not findings else np.zeros(len(classes))
-    return Settled(threshold, by_class, calibrate=_proven(folder, told), reached=reached, findings=findings)
+    one = Settled(threshold, by_class, calibrate=_proven(told, views), reached=reached, findings=findings)
+    pooled = views[0].pooled
+    return replace(one, pool=pooled.pooling.rule, of_patients=_of_patients(one, views)) if pooled else one
+
+
+def _of_patients(one: Settled, views: Sequence[OfView]) -> Settled:
+    """Of more than two classes the highest score, or the middle grade, decides for a patient as well."""
+    levels = {view.name: view.pooled.patients for view in views if view.pooled}
+    if one.findings:
+        at = {name: {**said, "threshold": to_dict(levels[name].threshold)} for name, said in one.findings.items()}
+        return replace(one, findings=at)
+    if len(views) > 1:
+        return one
+    level = levels[views[0].name]
+    reached = tuple(estimate for name in AT_THRESHOLD if (estimate := level.get(name)))
+    return replace(one, threshold=level.threshold, reached=reached)
 
 
 def stamp(folder: Path) -> int:
@@ -81,10 +103,10 @@ def stamp(folder: Path) -> int:
     return file.stat().st_mtime_ns if file.exists() else 0
 
 
-def _proven(folder: Path, told: Cases) -> Callable[[np.ndarray], np.ndarray] | None:
+def _proven(told: Cases, views: Sequence[OfView]) -> Callable[[np.ndarray], np.ndarray] | None:
     """Scores (n, K) -> probabilities, where every view of the run may be called so."""
     found = judge.calibrators(told)
-    if not all(one.fitted for one in found) or any(v.word != "probability" for v in judge.judge(folder).views):
+    if not all(one.fitted for one in found) or any(view.word != "probability" for view in views):
         return None
     asked = told.question
     if asked.task == "multi-label":

@@ -119,12 +119,22 @@ def test_patients_by_file_name_are_codes(tmp_path: Path) -> None:
 def test_pooling_by_patient_then_series_then_file() -> None:
     units = pooling.units(["a", None, "a", None, None], ["", "g-1", "", "g-1", "file"], [0, 1, 2, 3, 4])
     assert units == {("patient", "a"): [0, 2], ("series", "g-1"): [1, 3], ("file", 4): [4]}
-    scores = np.array([[0.9, 0.1], [0.5, 0.5], [0.7, 0.3]])
-    assert pooling.rule("mean")(scores) == pytest.approx([0.7, 0.3])
-    assert pooling.rule("median")(scores) == pytest.approx([0.7, 0.3]) and pooling.rule(np.min) is np.min
+
+
+def test_pictures_are_pooled_as_the_run_was_judged() -> None:
+    scores, two = np.array([[0.9, 0.1], [0.5, 0.5], [0.7, 0.3]]), ("well", "ill")
+    assert pooling.pooled(scores, "mean", "single-label", two, "ill") == pytest.approx([0.7, 0.3])
+    assert pooling.pooled(scores, "max", "single-label", two, "ill") == pytest.approx([0.5, 0.5])
+    assert pooling.pooled(scores, "max", "single-label", two, "well") == pytest.approx([0.9, 0.1])
+    assert pooling.pooled(scores, "noisy-or", "multi-label", two, None) == pytest.approx(
+        1 - np.prod(1 - scores, axis=0)
+    )
+    grades = np.array([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7]])
+    worst = pooling.pooled(grades, "max", "ordinal", ("0", "1", "2"), None)
+    assert worst == pytest.approx([0.1, 0.2, 0.7]) and worst.sum() == pytest.approx(1)
     with pytest.raises(BadInput) as error:
-        pooling.rule("loudest")
-    assert "mean, median" in error.value.advice
+        pooling.check("max", "single-label", ("a", "b", "c"))
+    assert "auto, mean." in error.value.advice
 
 
 def test_words_say_when_it_cannot_tell() -> None:

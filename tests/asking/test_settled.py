@@ -8,7 +8,7 @@ import pytest
 
 from medtl.asking import settled as settling
 from medtl.evaluation import conformal
-from medtl.runs import findings, results
+from medtl.runs import choices, findings, results
 from medtl.runs.answers import answers
 from medtl.trust import judge, operating_point
 from medtl.vocabulary import OperatingRule
@@ -55,3 +55,14 @@ def test_findings_are_ruled_out_by_limits_of_their_own(finished: Made) -> None: 
     absent, present = limits[0]
     assert findings.answers({"oedema": max(present, 1 - absent) + 1e-6}, said)["oedema"] == "present"
     assert findings.answers({"oedema": min(present, 1 - absent) - 1e-6}, said)["oedema"] == "absent"
+
+
+def test_a_patient_is_called_by_the_threshold_of_patients(finished: Made) -> None:  # noqa: F811
+    folder = finished(n=240, images=4)
+    choices.write(folder, pool="max")
+    found = settled(folder)
+    assert found.pool == "max" and found.of_patients is not None
+    level = judge.judge(folder).views[0].pooled
+    assert level is not None and found.of_patients.threshold == level.patients.threshold != found.threshold
+    assert {one.name for one in found.of_patients.reached} == {"sensitivity", "specificity"}
+    assert settled(finished(images=1)).of_patients is None

@@ -91,7 +91,7 @@ def opened(facts: Facts) -> str:
     told = facts.judgement
     if not told.openings:
         return "How often the result of the test part was opened is not on record."
-    times = "once" if told.openings == 1 else f"{told.openings:,} times"
+    times = {1: "once", 2: "twice"}.get(told.openings, f"{told.openings:,} times")
     return f"The result of the test part was opened {times}, first on {day(told.opened)}."
 
 

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from medtl.errors import MedtlError
 from medtl.reporting import answers, exporting
+from medtl.runs import choices
 from pages.ui import papers, study_form
 from tests.conftest import Practice
 from tests.pages.conftest import healthy
@@ -24,7 +25,8 @@ def at_home(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     st.cache_data.clear()
     st.cache_resource.clear()
     yield
-    (practice.folder / answers.ANSWERS).unlink(missing_ok=True)
+    for left in (answers.ANSWERS, choices.FILE):
+        (practice.folder / left).unlink(missing_ok=True)
     st.cache_data.clear()
     st.cache_resource.clear()
 

@@ -135,6 +135,7 @@ def test_a_threshold_changed_afterwards_is_never_hidden(practice: Practice, tmp_
     shutil.copytree(practice.ws.home, home)
     ws = Workspace(home)
     operating_point.change(ws.run(practice.run), OperatingRule("sensitivity", 0.95))
+    choices.write(ws.run(practice.run), openings=0)
     choices.opened(ws.run(practice.run))
     choices.write(ws.run(practice.run), prevalence={practice.cohort.positive: 0.05})
     facts = content.read(ws, practice.run)

@@ -41,10 +41,8 @@ def threshold(facts: Facts) -> Section:
     if changed := saying.changed(facts):
         blocks.append(Text(changed, "warning"))
     elif placed:
-        scored = f" (scored {saying.day(facts.finished)})" if facts.finished else ""
-        text = (
-            f"It was frozen before the test part was scored{scored}, which had no share in it, and not changed since."
-        )
+        scored = f" ({saying.day(facts.finished)})" if facts.finished else ""
+        text = f"Frozen before the test part was scored{scored}, which had no share in it; not changed since."
         blocks.append(Text(text, "quiet"))
     blocks.append(Text(saying.opened(facts), "quiet"))
     return Section("threshold", "Operating point", tuple(blocks))

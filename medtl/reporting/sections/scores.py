@@ -32,12 +32,15 @@ def ranking(facts: Facts) -> Section:
     if drawn is None or auroc is None:
         return Section("ranking", "Ranking", (Text("A curve needs cases of two classes in the test part.", "quiet"),))
     mean = "" if facts.two else "mean over all "
-    says = f"ROC curve. AUROC {mean}{words.whole(auroc)}, n = {auroc.n:,}, {auroc.how}. {words.HELP['auroc']}"
+    each = "" if facts.two else " of each against the rest"
+    says = f"ROC curve{each}. AUROC {mean}{words.whole(auroc)}, n = {auroc.n:,}, {auroc.how}. {words.HELP['auroc']}"
     band = " Band: pointwise 95 % interval by patients drawn again." if curves.banded(facts) else ""
     blocks: list[Block] = [Figure(drawn, f"{says}{band}")]
     precision, auprc = curves.pr(facts), facts.result.estimate("auprc")
     if precision is not None:
         says = f" AUPRC {mean}{words.whole(auprc)}, n = {auprc.n:,}, {auprc.how}." if auprc else ""
+        if facts.judgement.task == "ordinal":  # drawn at the cut points, and the AUPRC is of each grade by itself
+            says = f" One for each cut point, n = {facts.count('test').cases:,}."
         blocks.append(Figure(precision, f"Precision-recall curve.{says} Guessing lies on the dashed line."))
     return Section("ranking", "Ranking", tuple(blocks))
 

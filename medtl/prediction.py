@@ -49,10 +49,10 @@ KEPT_FOR_POOLING = 50_000  # pictures whose scores are kept to be pooled; a numb
 class Wish:
     """How a run is asked. `explain` names a class, or "predicted", to add a heat map for, by `method` (one of
     `explanation.methods`). `whole`: the picture comes with the answer. `pool`: how several pictures of a patient,
-    series or file become one answer besides ("auto": as the run was judged). `looks`: so many small changes of every picture
-    are looked at besides, which costs so many times the time. `log`: what was answered goes into the run's diary, as
-    far as the user has that switched on. `only`: of all that is brought, the file of this name and of it this frame, as
-    an answer named them."""
+    series or file become one answer besides ("auto": as the run was judged). `looks`: so many small changes of
+    every picture are looked at besides, which costs so many times the time. `log`: what was answered goes into the
+    run's diary, as far as the user has that switched on. `only`: of all that is brought, the file of this name and
+    of it this frame, as an answer named them."""
 
     explain: str | None = None
     method: str = "gradcam"

@@ -95,7 +95,7 @@ def _falls(rows: Sequence[Perturbed]) -> go.Figure:
                 "array": [row.fall.high - row.fall.value], "arrayminus": [row.fall.value - row.fall.low],
             },
         )  # fmt: skip
-        figure.add_annotation(plots.right(y, 12, f"{side_by_side.signed(-row.fall.value)}  {text(row.verdict)}"))
+        figure.add_annotation(plots.right(y, 12, _said(row)))
     figure.update_xaxes(
         title_text="fall of the AUROC (right of the line: worse than on unchanged images)", zeroline=False
     )
@@ -107,6 +107,11 @@ def _falls(rows: Sequence[Perturbed]) -> go.Figure:
     figure = plots.tidy(figure)
     figure.update_layout(margin={"r": 190, "l": 10, "t": 6})
     return figure
+
+
+def _said(row: Perturbed) -> str:
+    said = f"{row.fall.value:.2f} ({row.fall.low:.2f} to {row.fall.high:.2f})".replace("-", "−")
+    return f"<b>{said}  falls</b>" if row.verdict == "falls" else said
 
 
 def _changes(found: Robustness) -> None:
@@ -156,13 +161,14 @@ def _beside(result: Result, found: External) -> None:
         if not names:
             st.caption("No class can be told from another here, so no number can be set beside the internal test.")
         else:
-            st.dataframe(
+            st.table(
                 {
                     "number": [words.title(name) for name in names],
                     "internal test": [_whole(inside[name]) for name in names],
                     "external test": [_whole(outside[name]) for name in names],
                 },
                 hide_index=True,
+                border="horizontal",
                 alt="Internal and external test side by side, with 95 % intervals",
             )
         for line in (*found.notes, _shifted(found), _left_out(found)):

@@ -13,7 +13,7 @@ from medtl.workspace import Workspace
 from tests.pages.conftest import healthy, make_cohort, make_run, words_on
 
 PAGES = ("home", "data", "source", "strategy", "train", "trust", "use", "library", "compare", "reading")
-STEPS = PAGES[1:-2]
+STEPS = PAGES[1:-3]
 Open = Callable[..., AppTest]
 
 

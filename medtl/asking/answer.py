@@ -78,7 +78,10 @@ def in_words(settled: str | None, members: tuple[str, ...], why_not: str | None,
     if why_not:
         return f"No answer: {why_not}"
     if settled is not None:
-        return f"{settled}. Every other class was ruled out; such a set misses the truth in about {error:.0%} of cases."
+        return (
+            f"{settled}. Every other class was ruled out, by sets that miss the truth in about {error:.0%} of "
+            "all cases; where one class is left it may be more often: Trust says how often."
+        )
     if members:
         return f"Cannot tell: {' or '.join(members)} could not be ruled out."
     return "Cannot tell: it fits none of the classes."

@@ -15,6 +15,7 @@ ASSUMES = (
     "This holds if the model finds as large a share of the ill, and lets as large a share of the well pass, in your "
     "clinic as in this test part."
 )
+IMAGES = "Patients here have several images, and it is images that are counted, so that the share is one of images."
 CASE_MIX = "Milder disease or other scanners change both."
 
 
@@ -63,7 +64,14 @@ def at_prevalence(point: Point, prevalence: float) -> Elsewhere:
     wrong = _interval(odds, missed, passed)  # of 1 - NPV
     npv = _estimate("npv", 1 - _of(odds, missed, passed), (1 - wrong[1], 1 - wrong[0]), found, alarming)
     people = _people(prevalence, found.value, alarming.value)
-    return Elsewhere(prevalence, ppv, npv, people, _says(people, ppv, npv))
+    if _clustered(found, alarming):
+        text = _says(people, ppv, npv, "images of your patients")
+        return Elsewhere(prevalence, ppv, npv, people, text, f"{IMAGES} {ASSUMES} {CASE_MIX}")
+    return Elsewhere(prevalence, ppv, npv, people, _says(people, ppv, npv, "of your patients"))
+
+
+def _clustered(found: Share, alarming: Share) -> bool:
+    return found.patients < found.n or alarming.patients < alarming.n
 
 
 def _rest(one: Share) -> Share:
@@ -84,8 +92,7 @@ def _interval(odds: float, first: Share, second: Share) -> Interval:
 def _estimate(name: str, value: float, bounds: Interval, found: Share, alarming: Share) -> Estimate | None:
     if not (isfinite(value) and bounds[0] < bounds[1]):
         return None
-    clustered = found.patients < found.n or alarming.patients < alarming.n
-    how = "from the likelihood ratio" + (", clustered by patient" if clustered else "")
+    how = "from the likelihood ratio" + (", clustered by patient" if _clustered(found, alarming) else "")
     return Estimate(name, value, *bounds, found.n + alarming.n, how)
 
 
@@ -99,10 +106,10 @@ def _people(prevalence: float, found: float, alarming: float) -> People:
     return People(of, have, right, have - right, alarmed, of - have - alarmed)
 
 
-def _says(people: People, ppv: Estimate | None, npv: Estimate | None) -> str:
+def _says(people: People, ppv: Estimate | None, npv: Estimate | None, whom: str) -> str:
     called = people.found + people.alarmed
     text = (
-        f"In {people.of:,} of your patients {people.have:,} {_verb(people.have)} it: the model finds {people.found:,} "
+        f"In {people.of:,} {whom} {people.have:,} {_verb(people.have)} it: the model finds {people.found:,} "
         f"and misses {people.missed:,}, and raises {people.alarmed:,} false alarm{'' if people.alarmed == 1 else 's'}."
     )
     if ppv is None:

@@ -81,15 +81,17 @@ def shift(
     measured: Mapping[str, tuple[Floats, Floats]] | None = None,
     features: tuple[Floats, Floats] | None = None,
     seed: int = 0,
+    calibrated: bool = False,
 ) -> Shift:
     """`measured`: what it is called -> (n,) and (m,) values of the two tables, as brightness, contrast or width; NaN
-    where not known. `features`: (n, D) and (m, D), both made by the same network as it was before it was adapted."""
+    where not known. `features`: (n, D) and (m, D), both made by the same network as it was before it was adapted.
+    `calibrated`: the scores are those of the frozen calibration."""
     pair = (internal, external)
     of = whose[0].of(internal.index), whose[1].of(external.index)
     prevalence = promise = None
     if min(map(len, pair)):
         prevalence = _prevalence(pair, of)
-        promise = _promise(pair, of, prevalence)
+        promise = _promise(pair, of, prevalence, "calibrated score" if calibrated else "score")
     moved = tuple(compared(name, one, other, whose) for name, (one, other) in (measured or {}).items())
     apart = energy(*features, whose, seed) if features is not None else None
     said = [one.says for one in (promise, *moved, apart) if one is not None]
@@ -109,13 +111,13 @@ def _prevalence(pair: tuple[View, View], whose: Pair) -> Beside:
     return difference("prevalence", sides[0], sides[1])
 
 
-def _promise(pair: tuple[View, View], whose: Pair, prevalence: Beside) -> Promise:
+def _promise(pair: tuple[View, View], whose: Pair, prevalence: Beside, word: str) -> Promise:
     """As labels alone move (fewer ill, each looking the same), mean scores move too little: scores learned where it was
     common are too high where it is rare (Saerens et al., Neural Comput 2002;14:21)."""
     inside, outside = (_mean(view.score - view.has, of, "too_high") for view, of in zip(pair, whose, strict=True))
     name = pair[1].name
     share, score = prevalence.external.value, float(pair[1].score.mean())
-    text = f"{_start(name)}: {100 * share:.0f} % of the external cases, mean score {100 * score:.0f} %"
+    text = f"{_start(name)}: {100 * share:.0f} % of the external cases, mean {word} {100 * score:.0f} %"
     if outside.low <= 0 <= outside.high:
         return Promise(inside, outside, f"{text}; no sign that the scores are too high or too low there.")
     too, rarer = ("high", "rarer") if outside.value > 0 else ("low", "more common")

@@ -56,7 +56,7 @@ def output(facts: Facts) -> str:
     if saying.called(facts) == "probability":
         more = "Calibrated on the tune part and shown on the test part, it may be read as a probability there."
     elif fitted:
-        more = "It can be calibrated as the tune part says, which was not shown on enough cases: it stays a score."
+        more = "A calibration was fitted on the tune part and was not shown to hold on the test part: it stays a score."
     else:
         more = "A score is not a probability."
     return f"For one image {what}. {more}"

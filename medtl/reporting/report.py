@@ -2,7 +2,7 @@
 
 from medtl.reporting import answers, saying
 from medtl.reporting.content import Facts
-from medtl.reporting.document import Block, Bullets, Document, Section, Table, Text
+from medtl.reporting.document import Block, Bullets, Document, Section, Table, Text, listed
 from medtl.reporting.sections import calls, cases, elsewhere, looked, model, patients, readers, scores
 from medtl.workspace import Workspace
 
@@ -84,9 +84,15 @@ def headlines(facts: Facts) -> list[str]:
         view = judged.views[0]
         said += [view.mended.after.says, f"Decision curve: {view.utility.says}"]
     flagged = [f"{row.field}, {row.group}: {row.says}" for one in judged.subgroups for row in one.flagged]
+    every = [row for one in judged.subgroups for row in one.rows]
     rows = sum(one.looked_at for one in judged.subgroups)
     if flagged:
         said.append(" ".join(flagged))
+    elif may := [f"{row.field}, {row.group}" for row in every if row.standing.startswith("may")]:
+        said.append(
+            "Groups of patients may differ, not beyond chance when so many are looked at: "
+            f"{listed(list(dict.fromkeys(may)))}."
+        )
     elif rows:
         said.append(f"No difference shown between groups of patients ({rows} rows looked at).")
     if facts.result.robustness is not None:

@@ -13,8 +13,9 @@ from medtl.vocabulary import Estimate
 METHODS = (
     "Every interval is a 95 % interval. Shares have Wilson's; of several images a patient, clustered by patient. "
     "Likelihood ratios have the log method's. An AUROC has DeLong's, clustered likewise. The rest rests on patients "
-    "drawn again (bootstrap). Without any error, or with too few patients of a kind, it is Newcombe's or Wilson's "
-    "score interval. The column says which was used. Intervals are not widened for the number of measures shown."
+    "drawn again (bootstrap) within each kind, so that it holds given their mix. Without any error, or with too few "
+    "patients of a kind, it is Newcombe's or Wilson's score interval. The column says which was used. Intervals are "
+    "not widened for the number of measures shown."
 )
 
 
@@ -187,7 +188,7 @@ def not_done(facts: Facts) -> list[str]:
         ("robustness to changed images", facts.result.robustness is not None),
         ("check of the heat maps", facts.attention is not None and bool(facts.attention.checks)),
         ("subgroups (nothing is recorded of the patients)", any(one.rows for one in judged.subgroups)),
-        ("recalibration (too few cases in the tune part)", any(one.calibrator.fitted for one in judged.views)),
+        ("recalibration (for the reason given under calibration)", any(one.calibrator.fitted for one in judged.views)),
         ("decision curve", any(one.utility.threshold for one in judged.views)),
         ("PPV and NPV at the prevalence of a clinic", any(one.here for one in judged.views)),
         ("prediction sets", bool(judged.sets)),

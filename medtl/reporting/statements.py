@@ -218,8 +218,7 @@ def _results(facts: Facts) -> dict[str, Statement]:
         if facts.readings
         else Statement(f"{NOT_STATED}: no reader study is part of this run", "not stated"),
         "internal": app(
-            "Tested once on the held-out part, after training and threshold were fixed. "
-            + (result.cross_validated.says if result.cross_validated else ""),
+            f"{_once(facts)} " + (result.cross_validated.says if result.cross_validated else ""),
             "numbers",
         ),
         "performance": app(f"{numbers}.", "numbers"),
@@ -264,6 +263,18 @@ def _fixed(facts: Facts) -> str:
     if changed := saying.changed(facts):
         return changed
     return "It was fixed before the test part was scored, and not changed since."
+
+
+def _once(facts: Facts) -> str:
+    """How untouched the test part was."""
+    many = (
+        f" {facts.tested:,} runs were scored on it: the best of them looks better than it is."
+        if facts.tested > 1
+        else ""
+    )
+    if changed := saying.changed(facts):
+        return f"Scored once on the held-out part, after training. {changed}{many}"
+    return f"Scored once on the held-out part, after training and threshold were fixed.{many}"
 
 
 def _external(facts: Facts) -> str:

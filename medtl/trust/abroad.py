@@ -17,7 +17,7 @@ from medtl.evaluation.views import View
 from medtl.runs import afterwards, answers, results
 from medtl.runs import findings as of_findings
 from medtl.runs.results import Result
-from medtl.trust import cases
+from medtl.trust import cases, judge
 from medtl.trust.cases import Cases, Part
 from medtl.vocabulary import Threshold
 
@@ -60,6 +60,8 @@ def _beside(result: Result, told: Cases, tested: afterwards.External) -> Abroad:
     outside = whose(len(given.cases), given.patients)
     thresholds = [_threshold(result, told, view) for view in here.views]
     pairs = list(zip(here.views, there.views, strict=True))
+    calibrators = judge.calibrators(told)  # what scores promise is asked of those that are shown in use
+    promised = (judge.mended(told, part, calibrators) for part in (here, there))
     kept = afterwards.shift(tested)
     several = len(told.question.classes) > 2 and told.question.task != "multi-label"
     return Abroad(
@@ -74,7 +76,10 @@ def _beside(result: Result, told: Cases, tested: afterwards.External) -> Abroad:
             for (one, other), at in zip(pairs, thresholds, strict=True)
         ),
         points=tuple(_point(view, _value(at), there) for view, at in zip(there.views, thresholds, strict=True)),
-        shifts=tuple(shift(one, other, (inside, outside)) for one, other in pairs),
+        shifts=tuple(
+            shift(one, other, (inside, outside), calibrated=by.fitted)
+            for one, other, by in zip(*promised, calibrators, strict=True)
+        ),
         images=_images(kept, here, there),
         features=_features(kept, here, there, result.recipe.seed),
     )

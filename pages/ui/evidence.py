@@ -155,7 +155,8 @@ def _use(at: Viewed) -> None:
         "Is acting on it of use?",
         anchor="use",
         help="Net benefit: found cases per person, less the false alarms at the price that the threshold sets on them. "
-        "A model is of use where its line lies above treating everybody and treating nobody.",
+        "A model is of use where its line lies above treating everybody and treating nobody. The band is that of each "
+        "threshold by itself.",
     )
     curve = at.view.utility
     if not curve.threshold:
@@ -200,7 +201,8 @@ def sets(at: Viewed) -> None:
         "When it should say “don't know”",
         anchor="dont-know",
         help="Answers that cannot be ruled out at an error of 10 %, by limits from the tuning part (split conformal "
-        "prediction). One answer is an answer; several, or none, mean “don't know”.",
+        "prediction). One answer is an answer; several, or none, mean “don't know”. The tuning part also chose the "
+        "model, so 10 % is an aim, not a promise.",
     )
     if found is None or found.held is None:
         st.caption(

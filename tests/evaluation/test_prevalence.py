@@ -70,3 +70,11 @@ def test_degenerate_counts_are_answered_in_words(counts: tuple[int, int, int, in
 def test_a_prevalence_that_is_none_is_refused(prevalence: float) -> None:
     with pytest.raises(BadInput):
         at_prevalence(point(8, 10, 1, 10), prevalence)
+
+
+def test_images_are_not_counted_as_people() -> None:
+    one, several = (at_prevalence(point(30, 40, 6, 60, images), 0.1) for images in (1, 4))
+    assert "of your patients" in one.says and "images of your patients" not in one.says
+    assert (
+        several.says.startswith("In 1,000 images of your patients 100 have it") and "images that are" in several.assumes
+    )

@@ -103,3 +103,9 @@ def test_everything_that_was_asked_for_is_told() -> None:
     assert len(made.says) == 4 and made.features.internal == 60 and made.measured[0].name == "Contrast"
     nobody = View("ill", "well", np.zeros(0, bool), np.zeros(0), np.zeros(0, int))
     assert shift(inner, nobody, (of(60), whose(0, None))).says == ()
+
+
+def test_calibrated_scores_are_called_so() -> None:
+    pair = scored(300, 0.3, 0), scored(300, 0.3, 1)
+    plain, mended = (shift(*pair, (of(300), of(300)), calibrated=one).promise for one in (False, True))
+    assert "mean score" in plain.says and "mean calibrated score" in mended.says

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medtl.runs import afterwards, results, store
-from medtl.trust import abroad
+from medtl.trust import abroad, judge
 
 Made = Callable[..., Path]
 SIDE = {"cases": 0, "looks": {}, "distance": 0.1, "refused": 0.02}
@@ -79,3 +79,17 @@ def test_a_fall_and_what_goes_with_it_are_said(finished: Made) -> None:
     assert moved["brightness"].smd is not None and moved["brightness"].smd.low > 0.8
     assert moved["contrast"].smd is not None and moved["contrast"].smd.low < 0 < moved["contrast"].smd.high
     assert there.features is not None and there.features.p < 0.01
+
+
+def test_what_scores_promise_abroad_is_asked_of_those_that_are_shown(finished: Made) -> None:
+    """Of a calibrated run the raw scores are shown to nobody, and say nothing about its probabilities."""
+    folder = finished(n=800, images=1, seed=1)
+    test = [row for row in results.predictions(folder) if row.part == "test"]
+    go_abroad(folder, test)
+    (there,) = abroad.read(folder)
+    (view,) = judge.judge(folder).views
+    assert view.calibrator.fitted
+    promise = there.shifts[0].promise
+    assert promise is not None and "mean calibrated score" in promise.says
+    wanted = view.calibrator.score(np.array([row.scores["ill"] for row in test])).mean() - view.having / view.cases
+    assert promise.external.value == pytest.approx(wanted, abs=1e-5)

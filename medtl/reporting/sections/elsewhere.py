@@ -72,11 +72,16 @@ def _abroad(one: Abroad, facts: Facts) -> list[Block]:
     tested = one.tested
     who = f" of {saying.patients(tested.patients)}" if tested.patients is not None else ", patients unknown"
     counts = ", ".join(f"{n:,} {name}" for name, n in tested.counts.items())
+    late = bool(facts.judgement.changed)
+    frozen = "network and calibration" if late else "network, threshold and calibration"
     text = (
-        f"“{tested.title}”, {saying.day(tested.made)}: {saying.cases(tested.cases)}{who} ({counts}), with network, "
-        "threshold and calibration as they were frozen."
+        f"“{tested.title}”, {saying.day(tested.made)}: {saying.cases(tested.cases)}{who} ({counts}), with {frozen} as "
+        "they were frozen."
     )
     blocks: list[Block] = [Text(text, "strong")]
+    if late:
+        blocks.append(Text("The threshold is the one in force now, here and there: it was chosen anew after the test "
+                           "part was seen.", "warning"))  # fmt: skip
     if not tested.other_patients:
         blocks.append(Text("That its patients are others than those learned from is not known: it may be no external "
                            "test at all.", "warning"))  # fmt: skip

@@ -87,7 +87,7 @@ def calibration(facts: Facts) -> Section:
     blocks.append(Text(_methods(judged.views), "quiet"))
     if saying.called(facts) == "score":
         blocks.append(
-            Text("Outputs are called scores throughout, as calibration was not shown on enough cases.", "quiet")
+            Text("Outputs are called scores throughout: calibration was not shown to hold for every question.", "quiet")
         )
     return Section("calibration", "Calibration", tuple(blocks))
 

@@ -32,6 +32,19 @@ def overlay(picture: np.ndarray, values: np.ndarray, opacity: float = 0.5) -> np
     return np.asarray(np.round(mixed), dtype=np.uint8)
 
 
+def signed_overlay(picture: np.ndarray, values: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+    """As `overlay`, of a map in [-1, 1]: red where a place speaks for the class, blue where against it, nothing
+    laid over where neither."""
+    height, width = picture.shape[:2]
+    base = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture
+    smooth = Image.fromarray(np.asarray(values, np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+    strength = np.clip(np.asarray(smooth), -1, 1)
+    ends = np.where(strength[..., None] > 0, _STOPS[-1], _STOPS[0])
+    share = (min(1.0, 1.6 * opacity) * np.abs(strength))[..., None]
+    mixed = base.astype(np.float32) * (1 - share) + ends * share
+    return np.asarray(np.round(mixed), dtype=np.uint8)
+
+
 def legend(height: int = 16, width: int = 256) -> np.ndarray:
     """(height, width, 3) uint8: the scale from "looked least" (left) to "looked most" (right)."""
     return np.repeat(colours(np.linspace(0, 1, width))[None], height, axis=0)

@@ -236,6 +236,7 @@ MAY_IMPORT = {
     },
     "medtl.__main__": {"medtl.cli"},
     "pages": {
+        "medtl.asking",
         "medtl.automatic",
         "medtl.batches",
         "medtl.calibrating",

@@ -335,8 +335,10 @@ class Trained:
         """One answer for each patient, series or file of more than one picture."""
         chosen = wanted in (pooling.AUTO, self.settled.pool)
         rule: Any = self.settled.pool if chosen else wanted
-        # By another rule than the run was judged by, no threshold for patients is known.
-        settled = (self.settled.of_patients if chosen else None) or self.settled
+        # By another rule than the run was judged by, no threshold and no limit for patients is known. A mean of images
+        # strays no further than they do; the highest of them does.
+        known = self.settled.of_patients if chosen else None
+        settled = known or (replace(self.settled, calibrate=None) if rule == "mean" else self.settled.unproven())
         for (kind, name), rows in pool.units().items():
             if len(rows) < 2:
                 continue

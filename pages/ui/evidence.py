@@ -105,7 +105,7 @@ def _calibration(at: Viewed, light: Light | None) -> None:
 
 def _called(at: Viewed) -> str:
     if at.view.word == "probability":
-        return "Calibrated on the tuning part and shown to hold here: its output may be called a probability."
+        return "Calibrated on the tuning part, and not clearly off here: its output may be called a probability."
     return "Its output is called a score: read it as a rank, not as a probability."
 
 

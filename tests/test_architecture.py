@@ -205,7 +205,8 @@ MAY_IMPORT = {
         "medtl.transferability",
     },
     "medtl.warm": {"medtl.runs", "medtl.training", "medtl.worker"},
-    "medtl.cli": {"medtl.commands", "medtl.evaluation", "medtl.rank", "medtl.strategies"},
+    "medtl.cli": {"medtl.commands", "medtl.printing", "medtl.rank"},
+    "medtl.printing": {"medtl.commands", "medtl.evaluation", "medtl.strategies"},
     "medtl.commands": {
         "medtl.asking",
         "medtl.automatic",
@@ -236,6 +237,7 @@ MAY_IMPORT = {
     },
     "medtl.__main__": {"medtl.cli"},
     "pages": {
+        "medtl.asking",
         "medtl.automatic",
         "medtl.batches",
         "medtl.calibrating",
@@ -347,6 +349,7 @@ LIGHT = (
     "medtl.cohorts.reader",
     "medtl.cli",
     "medtl.commands",
+    "medtl.printing",
     "medtl.worker",
     "medtl.warm",
 )

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from medtl import cli, commands
+from medtl import cli
 from medtl.cohorts import library as cohorts
+from medtl.commands import typed
 from medtl.runs import status, store
 from tests.builders import ROOT, write_pictures, write_weights
 from tests.conftest import Practice
@@ -392,7 +393,7 @@ def test_every_list_reads_without_json(
 
 @pytest.mark.parametrize(("text", "seconds"), [(None, 0), ("600", 600), ("90s", 90), ("10m", 600), ("1.5h", 5400)])
 def test_a_length_of_time_is_read_as_people_write_it(text: str | None, seconds: float) -> None:
-    assert commands._seconds(text) == seconds
+    assert typed.seconds(text) == seconds
 
 
 def test_plan_and_recommend_say_what_a_budget_means(ask: Ask, practice: Practice) -> None:

@@ -98,7 +98,8 @@ def onnx(ws: Workspace, run: str, out: Path) -> SelfTest:
     facts = content.read(ws, run)
     if facts.model.task != "single-label":
         raise NotReady(
-            "A model is written as ONNX for classes that exclude each other so far; this run knows grades in order.",
+            "A model is written as ONNX for classes that exclude each other so far; this run knows "
+            f"{'several findings' if facts.several else 'grades in order'}.",
             f"Hand it on as a source: `export {run} --as-source FOLDER`.",
         )
     said = about(facts)

@@ -64,10 +64,15 @@ def at_prevalence(point: Point, prevalence: float) -> Elsewhere:
     wrong = _interval(odds, missed, passed)  # of 1 - NPV
     npv = _estimate("npv", 1 - _of(odds, missed, passed), (1 - wrong[1], 1 - wrong[0]), found, alarming)
     people = _people(prevalence, found.value, alarming.value)
+    assumes = f"{ASSUMES} {CASE_MIX}"
     if _clustered(found, alarming):
-        text = _says(people, ppv, npv, "images of your patients")
-        return Elsewhere(prevalence, ppv, npv, people, text, f"{IMAGES} {ASSUMES} {CASE_MIX}")
-    return Elsewhere(prevalence, ppv, npv, people, _says(people, ppv, npv, "of your patients"))
+        assumes = f"{IMAGES} {assumes}"
+    return Elsewhere(prevalence, ppv, npv, people, _says(people, ppv, npv, whom(point)), assumes)
+
+
+def whom(point: Point) -> str:
+    """Of whom the counts are: "of your patients" after a number, or "images of your patients"."""
+    return "images of your patients" if _clustered(point.sensitive, point.alarming) else "of your patients"
 
 
 def _clustered(found: Share, alarming: Share) -> bool:

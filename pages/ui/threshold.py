@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from medtl.evaluation.operating import Point
-from medtl.evaluation.prevalence import at_prevalence
+from medtl.evaluation.prevalence import at_prevalence, whom
 from medtl.runs import choices
 from medtl.trust import operating_point
 from pages.ui import failures, operating, plot_calls, plots, shelf, show, words
@@ -231,7 +231,7 @@ def _elsewhere(at: Viewed, point: Point) -> None:
     with left:
         key = f"prevalence-{at.run}-{at.view.name}"
         value = st.number_input(
-            f"Of 100 of your patients, how many have it ({md(short(at.view.name, 20))})?",
+            f"Of 100 {whom(point)}, how many have it ({md(short(at.view.name, 20))})?",
             min_value=0.01, max_value=99.9, value=100 * kept if kept else None, step=1.0, format="%.4g",
             placeholder="for example 5", key=key, on_change=_keep, args=(at, key),
             help="PPV and NPV hold for the share of ill that the test part has. In your clinic it may be another.",

@@ -90,12 +90,12 @@ def test_another_rule_is_put_in_force_and_said(ws: Workspace, run: str, open_pag
 
 def test_ppv_and_npv_follow_the_users_own_prevalence(ws: Workspace, run: str, open_page: Open) -> None:
     at = open_page("trust", run=run)
-    field = next(one for one in at.number_input if one.label.startswith("Of 100 of your patients"))
+    field = next(one for one in at.number_input if one.label.startswith("Of 100 images of your patients"))
     field.set_value(5.0).run()
     healthy(at)
     assert choices.read(ws.run(run)).prevalence == {"malignant": 0.05}
     said = words_on(at)
-    assert "In 1,000 of your patients 50 have it" in said and "in your clinic as in this test part" in said
+    assert "In 1,000 images of your patients 50 have it" in said and "in your clinic as in this test part" in said
 
 
 @pytest.mark.parametrize(

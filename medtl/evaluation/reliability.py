@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 
 from medtl.evaluation import calibration, smoothing
-from medtl.evaluation.estimates import fitted, spread_interval
+from medtl.evaluation.estimates import fitted, level, spread_interval
 from medtl.evaluation.intervals import Interval, wilson
 from medtl.evaluation.notes import CALIBRATION_CASES
 from medtl.evaluation.operating import checked
@@ -179,7 +179,11 @@ def _line(has: Bools, score: Floats, resampling: Resampling) -> dict[str, Estima
         for name in ("calibration_slope", "calibration_intercept")
         if parts
     }
-    return {name: one for name, one in made.items() if one}
+    return {
+        name: level(one, x, has, resampling) if name == "calibration_intercept" else one
+        for name, one in made.items()
+        if one
+    }
 
 
 def _brier(has: Bools, score: Floats, resampling: Resampling) -> Estimate | None:

@@ -203,3 +203,16 @@ def test_a_slope_a_little_off_departs_and_one_that_cannot_be_told_is_not_said_to
     apart = np.repeat([False, True], 120)
     shown = judge(apart, np.where(apart, 0.999, 0.001), draws(apart), "ill")
     assert not shown.few and "cannot be judged" in shown.says
+
+
+def test_the_intercept_has_the_interval_of_logistic_recalibration() -> None:
+    """Whatever the mix of kinds, which chance has made: draws within each kind would be too sure by far."""
+    out, width = [], []
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        score = 1 / (1 + np.exp(-random.normal(0, 0.8, 240)))
+        has = random.random(240) < score
+        one = some(judge(has, score, draws(has, number=60)).intercept)
+        out.append(not one.low <= 0 <= one.high)
+        width.append((one.high - one.low) / 3.92 * np.sqrt((score * (1 - score)).sum()))
+    assert np.mean(out) <= 0.12 and np.mean(width) == pytest.approx(1, abs=0.05)

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from medtl import batches
-from medtl.asking.pooling import RULES
+from medtl.asking.pooling import AUTO
 from medtl.errors import MedtlError
 from medtl.workspace import write_whole
 from pages.ui import asking, following, shelf, show, words
@@ -30,17 +30,20 @@ def under_way() -> bool:
 def begin(run: str, given: asking.Brought, looks: int) -> None:
     """A batch is begun only when somebody presses, because it may take long."""
     st.markdown(f"**{words.count(given.count, 'image file')}** are answered in a process of their own.")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        pool = st.selectbox(
-            "Several images of a patient", ["no pooled answer", *RULES], 1, key="batch-pool", width=260,
-            help="Also one answer a patient or series: the mean or the median of its images' scores.",
-        )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        pool = st.toggle(
+            "Also one answer a patient",
+            True,
+            key="batch-pool",
+            help="Of a patient, series or file with several images: their scores together, by the rule that the tuning "
+            "part of the run chose, or you on the Trust page.",
+        )
         if st.button("Answer them", type="primary", icon=":material/play_arrow:", key="batch-go"):
             paths = given.uploads or given.paths  # the folder of an upload is one path; zips are opened one by one
             if any(path.suffix.lower() == ".zip" for path in given.paths):
                 paths = given.paths
             folder = batches.start(
-                shelf.workspace(), run, paths, pool=pool if pool in RULES else None, looks=looks, uploads=given.uploads
+                shelf.workspace(), run, paths, pool=AUTO if pool else None, looks=looks, uploads=given.uploads
             )
             write_whole(folder / ASKED, json.dumps([str(path) for path in paths]))
             st.session_state.pop(f"{asking.KEY}-spooled", None)  # it goes with the batch
@@ -101,6 +104,7 @@ def _close(folder: Path | None) -> None:
     if st.button("Done with these", icon=":material/close:", type="tertiary", help="Takes them off the disk."):
         if folder:
             batches.clear(folder)
+            asking.forget()
         del st.query_params[QUERY]
         st.rerun()
 

@@ -173,7 +173,7 @@ def test_several_images_stand_in_a_table_with_filters(run: str, open_page: Open,
     table = at.dataframe[0].value.to_dict("list")
     assert table["image"] == ["a.png", "=b.png"] and table["answer"] == ["refused", "refused"]
     assert all(np.isnan(value) or value is None for value in np.array(table["malignant"], float))
-    assert stand.asked[-1]["pool"] == "mean"
+    assert stand.asked[-1]["pool"] == "auto"
 
 
 def test_a_list_to_take_along_has_no_number_of_what_was_refused_and_no_formula() -> None:

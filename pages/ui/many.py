@@ -32,12 +32,9 @@ def begin(run: str, given: asking.Brought, looks: int) -> None:
     st.markdown(f"**{words.count(given.count, 'image file')}** are answered in a process of their own.")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         pool = st.toggle(
-            "Also one answer a patient",
-            True,
-            key="batch-pool",
-            help="Of a patient, series or file with several images: their scores together, by the rule that the tuning "
-            "part of the run chose, or you on the Trust page.",
-        )
+            "Also one answer a patient or series", True, key="batch-pool",
+            help="By the rule and the threshold with which the run was judged patient by patient (Trust).",
+        )  # fmt: skip
         if st.button("Answer them", type="primary", icon=":material/play_arrow:", key="batch-go"):
             paths = given.uploads or given.paths  # the folder of an upload is one path; zips are opened one by one
             if any(path.suffix.lower() == ".zip" for path in given.paths):

@@ -5,10 +5,7 @@ every number is that of the run's `Judgement`.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import streamlit as st
-
 from medtl.errors import MedtlError
-from medtl.runs import choices, results
 from medtl.trust.values import Judgement, OfView
 from medtl.vocabulary import Estimate
 from pages.ui import shelf
@@ -21,11 +18,8 @@ FAR = 0.8  # of the gate's limit: beyond it a picture is let through only just
 
 def judgement(run: str) -> Judgement | None:
     """None where the run was tested on nothing."""
-    folder = shelf.run(run)
-    names = ("result/" + results.PREDICTIONS, "result/" + results.OPERATING, choices.FILE)
-    stamps = tuple((folder / name).stat().st_mtime_ns if (folder / name).exists() else 0 for name in names)
     try:
-        return _judgement(str(folder), stamps)
+        return shelf.judgement(run)
     except MedtlError:
         return None
 
@@ -127,12 +121,3 @@ def _used(answer: Mapping[str, Any]) -> Mapping[str, float]:
 
 def _near(score: float | None, line: float | None) -> bool:
     return score is not None and line is not None and abs(score - line) < NEAR
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _judgement(folder: str, stamps: tuple[int, ...]) -> Judgement:
-    from pathlib import Path
-
-    from medtl.trust.judge import judge
-
-    return judge(Path(folder))

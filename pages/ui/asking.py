@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from medtl.asking.brought import brought
+from medtl.asking.pooling import AUTO
 from medtl.errors import MedtlError
 from medtl.vocabulary import Cohort
 from pages.ui import consultant, full_size, pictures, selection, shelf, upload, words
@@ -112,8 +113,15 @@ def _file_name(shown: str, kept: str) -> str:
 
 def taken_away() -> None:
     upload.discard(KEY)
-    for key in ("use-path", "use-asked", "use-answers"):
+    for key in ("use-path", "use-asked", "use-answers", "use-looked"):
         st.session_state.pop(key, None)
+    forget()
+
+
+def forget() -> None:
+    """Pictures that are kept in memory go as well."""
+    _one_of.clear()
+    full_size.forget()
 
 
 def _count(paths: Sequence[Path]) -> int:
@@ -131,7 +139,7 @@ def answers(run: str, given: Brought, looks: int = 0) -> tuple[list[dict[str, An
     key = (run, given.paths, looks)
     if st.session_state.get("use-asked") != key:
         with st.spinner("Reading and answering (about 10 s the first time, then 1 s an image)…"):
-            pool = "mean" if given.count > 1 else None
+            pool = AUTO if given.count > 1 else None
             told = consultant.consultant().predict(
                 run, [str(path) for path in given.paths], None, pool=pool, looks=looks
             )

@@ -47,6 +47,11 @@ def original_of(cohort: Cohort, case: str) -> tuple[str, bytes]:
     return at, Originals(shelf.workspace().cohort(cohort.id)).read(at)
 
 
+def forget() -> None:
+    """What was brought leaves the memory; cases of the cohort lie on the disk anyway."""
+    _of_file.clear()
+
+
 @st.cache_data(max_entries=12, show_spinner=False)
 def _of_case(home: str, cohort_id: str, case: str) -> Any:
     cohort = shelf.cohort(cohort_id)

@@ -30,7 +30,7 @@ def under_way() -> bool:
 def begin(run: str, given: asking.Brought, looks: int) -> None:
     """A batch is begun only when somebody presses, because it may take long."""
     st.markdown(f"**{words.count(given.count, 'image file')}** are answered in a process of their own.")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         pool = st.toggle(
             "Also one answer a patient or series", True, key="batch-pool",
             help="By the rule and the threshold with which the run was judged patient by patient (Trust).",
@@ -101,6 +101,7 @@ def _close(folder: Path | None) -> None:
     if st.button("Done with these", icon=":material/close:", type="tertiary", help="Takes them off the disk."):
         if folder:
             batches.clear(folder)
+            asking.forget()
         del st.query_params[QUERY]
         st.rerun()
 

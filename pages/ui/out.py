@@ -14,6 +14,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageDraw
 
+from medtl.cohorts import importing
 from medtl.errors import MedtlError
 from medtl.vocabulary import Cohort
 from pages.ui import full_size, pacs_form, pictures, shelf, show, where_it_looked, words
@@ -102,7 +103,7 @@ def make(
     from medtl import dicom_out
 
     ws = shelf.workspace()
-    out = Path(tempfile.mkdtemp(prefix="dicom-", dir=ws.spool))
+    out = Path(tempfile.mkdtemp(prefix=f"{importing.UPLOAD}dicom-", dir=ws.spool))
     shown = where_it_looked.last(subject)
     asked = {**answer, "explanation": _plain(shown.heat) if shown else None, "frame": subject.frame}
     if subject.case and cohort is not None:

@@ -3,6 +3,7 @@
 Nothing leaves before a button is pressed, and what would leave and where to stands above that button.
 """
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ from typing import Any
 import streamlit as st
 
 from medtl import pacs
+from medtl.cohorts import importing
 from medtl.errors import MedtlError
 from pages.ui import selection, shelf, show, words
+from pages.ui.bring import PATH
 from pages.ui.escape import md
-
-FETCHED = "fetched"  # folder of the spool where studies lie before they become a cohort
 
 
 def panel(files: Sequence[Path], key: str) -> None:
@@ -123,18 +124,19 @@ def _fetch() -> None:
     rows = event["selection"]["rows"] if event else []
     label = st.text_input("Their class, if all are of one", max_chars=100, key="pacs-label")
     if st.button(f"Fetch {words.count(len(rows), 'study', 'studies')}", type="primary", disabled=not rows):
-        folder = shelf.workspace().spool / f"{FETCHED}-{len(found)}-{rows[0]}"
+        folder = Path(tempfile.mkdtemp(prefix=f"{importing.UPLOAD}fetched-", dir=shelf.workspace().spool))
         try:
             with st.spinner("Fetching…"):
-                done = pacs.fetch(shelf.workspace(), [found[row].uid for row in rows], folder, label.strip())
+                pacs.fetch(shelf.workspace(), [found[row].uid for row in rows], folder, label.strip())
         except MedtlError as wrong:
             show.error(wrong)
             return
-        st.success(f"{words.count(done['files'], 'file')} in the folder below. Give its path on the Data page.")
-        st.code(str(folder), language=None)
         st.session_state["pacs-folder"] = str(folder)
-    if "pacs-folder" in st.session_state and st.button("Go to the Data page", icon=":material/photo_library:"):
-        selection.go("data", **selection.NOTHING)
+    if "pacs-folder" in st.session_state:
+        st.success("They are fetched. Read them within a day; then they are cleared away.", icon=":material/check:")
+        if st.button("Read them on the Data page", type="primary", icon=":material/photo_library:"):
+            st.session_state["bring-way"], st.session_state["bring-path"] = PATH, st.session_state.pop("pacs-folder")
+            selection.go("data", **selection.NOTHING)
 
 
 def _day(value: Any) -> str:

@@ -173,7 +173,7 @@ def test_several_images_stand_in_a_table_with_filters(run: str, open_page: Open,
     table = at.dataframe[0].value.to_dict("list")
     assert table["image"] == ["a.png", "=b.png"] and table["answer"] == ["refused", "refused"]
     assert all(np.isnan(value) or value is None for value in np.array(table["malignant"], float))
-    assert stand.asked[-1]["pool"] == "mean"
+    assert stand.asked[-1]["pool"] == "auto"
 
 
 def test_a_list_to_take_along_has_no_number_of_what_was_refused_and_no_formula() -> None:
@@ -298,3 +298,23 @@ def test_a_subject_is_asked_about_by_file_and_frame() -> None:
     asked = Subject("r", "n", path="/x/a.zip", file="in/b.dcm", frame=3).asked
     assert asked == {"case_id": "", "path": "/x/a.zip", "only": {"file": "in/b.dcm", "frame": 3}}
     assert Subject("r", "n", case="c").asked == {"case_id": "c", "path": "", "only": None}
+
+
+def test_dicom_files_are_made_without_a_name_unless_somebody_wants_it(
+    ws: Workspace, run: str, open_page: Open, stand: Stand
+) -> None:
+    at = open_page("use", run=run)
+    at.segmented_control(key="use-what").set_value(TEST_CASE).run()
+    whose = next(radio for radio in at.radio if radio.label == "Whose image it is")
+    assert whose.value == out.REMOVE
+    next(button for button in at.button if button.label == "Make the files").click().run()
+    healthy(at)
+    assert "Made 1 file: overlay" in words_on(at), "a report needs a DICOM image to point to"
+    assert list(ws.spool.glob("up-dicom-*/made/*-overlay.dcm"))
+
+
+def test_nothing_can_be_sent_before_a_pacs_is_named(run: str, open_page: Open, stand: Stand) -> None:
+    at = open_page("use", run=run)
+    at.segmented_control(key="use-what").set_value(TEST_CASE).run()
+    assert "No PACS is named, so nothing can be sent or fetched." in words_on(at)
+    assert not any(button.label == "Send the files" for button in at.button)

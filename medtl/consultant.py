@@ -40,7 +40,7 @@ class Desk:
         if asked == "predict":
             from medtl.prediction import as_message
 
-            trained, only = self._run(question["run"]), question.get("only")
+            trained = self._run(question["run"])
             answers = trained.predict(
                 [Path(p) for p in question["paths"]],
                 question.get("explain"),
@@ -48,7 +48,7 @@ class Desk:
                 pool=question.get("pool"),
                 looks=int(question.get("looks") or 0),
                 log=bool(question.get("log", True)),
-                only=(only["file"], only.get("frame")) if only else None,
+                only=_only(question),
             )
             said = [as_message(answer, self.workspace.spool) for answer in answers]
             return {"predictions": said, "run": trained.describe()}
@@ -79,7 +79,7 @@ class Desk:
         if asked == "ways":
             ways = [to_dict(way) for way in trained.explainer.ways()]
             return {"ways": ways, "layers": list(trained.explainer.layers)}
-        shown = trained.shown(question.get("case") or "", question.get("path") or "")
+        shown = trained.shown(question.get("case") or "", question.get("path") or "", _only(question))
         if asked == "similar":
             from medtl import showing
 
@@ -101,6 +101,11 @@ class Desk:
         while len(self._trained) > KEPT:
             self._trained.popitem(last=False)[1].close()
         return self._trained[run_id]
+
+
+def _only(question: dict[str, Any]) -> tuple[str, int | None] | None:
+    only = question.get("only")
+    return (only["file"], only.get("frame")) if only else None
 
 
 def _stated(said: dict[str, Any]) -> "Stated":

@@ -50,28 +50,47 @@ class Consultant:
         return answer
 
     def explain(
-        self, run_id: str, case_id: str, label: str, method: str = "gradcam", layer: str = "", path: str = ""
+        self,
+        run_id: str,
+        case_id: str,
+        label: str,
+        method: str = "gradcam",
+        layer: str = "",
+        path: str = "",
+        only: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """A `HeatMap` as a dict: of a stored case, or of the new image at `path`."""
-        answer: dict[str, Any] = self._runs.ask(
-            ask="explain", run=run_id, case=case_id, label=label, method=method, layer=layer, path=path
-        )
+        """A `HeatMap` as a dict: of a stored case, or of the new image at `path` (`only`: as for `predict`)."""
+        asked = {"run": run_id, "case": case_id, "label": label, "path": path, "only": only}
+        answer: dict[str, Any] = self._runs.ask(ask="explain", **asked, method=method, layer=layer)
         return answer
 
     def explain_all(
-        self, run_id: str, case_id: str = "", path: str = "", method: str = "gradcam", layer: str = ""
+        self,
+        run_id: str,
+        case_id: str = "",
+        path: str = "",
+        method: str = "gradcam",
+        layer: str = "",
+        only: dict[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
         """A `HeatMap` for every class, in their order; one forward pass where the closed form holds."""
-        asked = {"run": run_id, "case": case_id, "path": path, "method": method, "layer": layer}
+        asked = {"run": run_id, "case": case_id, "path": path, "only": only, "method": method, "layer": layer}
         answer: list[dict[str, Any]] = self._runs.ask(ask="explain-all", **asked)["maps"]
         return answer
 
     def check_map(
-        self, run_id: str, label: str, case_id: str = "", path: str = "", method: str = "gradcam", layer: str = ""
+        self,
+        run_id: str,
+        label: str,
+        case_id: str = "",
+        path: str = "",
+        method: str = "gradcam",
+        layer: str = "",
+        only: dict[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
         """The badges of one map, each a `MapCheck` as a dict; takes some seconds. Empty where there is no map."""
-        asked = {"run": run_id, "label": label, "case": case_id, "path": path, "method": method, "layer": layer}
-        answer: list[dict[str, Any]] = self._runs.ask(ask="check-map", **asked)["checks"]
+        asked = {"run": run_id, "label": label, "case": case_id, "path": path, "only": only}
+        answer: list[dict[str, Any]] = self._runs.ask(ask="check-map", **asked, method=method, layer=layer)["checks"]
         return answer
 
     def ways(self, run_id: str) -> dict[str, Any]:
@@ -79,10 +98,12 @@ class Consultant:
         answer: dict[str, Any] = self._runs.ask(ask="ways", run=run_id)
         return answer
 
-    def similar(self, run_id: str, case_id: str = "", path: str = "") -> dict[str, Any]:
+    def similar(
+        self, run_id: str, case_id: str = "", path: str = "", only: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The nearest training cases, the prototype of each class, and the place on the plane of all: see
         `showing.similar`."""
-        answer: dict[str, Any] = self._runs.ask(ask="similar", run=run_id, case=case_id, path=path)
+        answer: dict[str, Any] = self._runs.ask(ask="similar", run=run_id, case=case_id, path=path, only=only)
         return answer
 
     def augment(self, cohort_id: str, kind: str, channels: int = 3) -> list[dict[str, Any]]:

@@ -137,15 +137,19 @@ class Trained:
         self._check(Wish(label))
         return self.explainer.one(self.shown(case_id), label, method, layer)
 
-    def shown(self, case: str = "", path: str = "") -> np.ndarray:
-        """(1, C, S, S) uint8: a stored case, or a new image (of several pictures the middle one), as the network is
-        shown it."""
+    def shown(self, case: str = "", path: str = "", only: tuple[str, int | None] | None = None) -> np.ndarray:
+        """(1, C, S, S) uint8: a stored case, or a new image, as the network is shown it. `only`: of what lies at `path`
+        the file of this name and of it this frame, as an answer named them; else of several pictures the middle one."""
         if not path:
             return self._as_input(Pixels(self.cohort_folder).image(case))
-        (file,) = reading.read(self.desk, brought([Path(path)])[:1], whole=True)
-        if not file.pictures:
-            raise BadInput(file.why_not, "Export it again, or leave it out.")
-        return self._as_input(file.pictures[len(file.pictures) // 2].pixels)
+        found = [one for one in brought([Path(path)]) if only is None or one.name == only[0]][:1]
+        if not found:
+            raise BadInput("The image is not there any more.", "Bring it again.")
+        (file,) = reading.read(self.desk, found, whole=True)
+        pictures = file.pictures if only is None else tuple(one for one in file.pictures if one.frame == only[1])
+        if not pictures:
+            raise BadInput(file.why_not or "The image is not there any more.", "Export it again, or leave it out.")
+        return self._as_input(pictures[len(pictures) // 2].pixels)
 
     @functools.cached_property
     def explainer(self) -> "Explainer":
@@ -304,8 +308,10 @@ class Trained:
         """One answer for each patient, series or file of more than one picture."""
         chosen = wanted in (pooling.AUTO, self.settled.pool)
         rule: Any = self.settled.pool if chosen else wanted
-        # By another rule than the run was judged by, no threshold for patients is known.
-        settled = (self.settled.of_patients if chosen else None) or self.settled
+        # By another rule than the run was judged by, no threshold and no limit for patients is known. A mean of images
+        # strays no further than they do; the highest of them does.
+        known = self.settled.of_patients if chosen else None
+        settled = known or (replace(self.settled, calibrate=None) if rule == "mean" else self.settled.unproven())
         for (kind, name), rows in pool.units().items():
             if len(rows) < 2:
                 continue

@@ -172,6 +172,10 @@ def _alarms(refused: int, n: int, far: np.ndarray, bright: np.ndarray, before: B
     return tuple(said)
 
 
+def _counted(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
 def _sentences(found: Watch, baseline: Baseline | None) -> tuple[str, ...]:
     said = []
     if not found.on:
@@ -179,8 +183,8 @@ def _sentences(found: Watch, baseline: Baseline | None) -> tuple[str, ...]:
     if not found.answers:
         return (*said, "The diary of this run is empty.")
     said.append(
-        f"{found.answers:,} answers since {found.since}, about {found.images:,} different images that are not the "
-        f"cohort's; a clinician's own reading was given for {found.readings:,}."
+        f"{_counted(found.answers, 'answer')} since {found.since}, about {_counted(found.images, 'different image')} "
+        f"not in the cohort; a clinician's own reading was given for {found.readings:,}."
     )
     if baseline is None:
         said.append("This run kept nothing to compare new images with; train it again to be warned of changes.")

@@ -15,6 +15,7 @@ from pages.ui import (
     frame,
     groups_table,
     other_images,
+    papers,
     reading_test,
     report,
     selection,
@@ -69,7 +70,7 @@ def run_of(chosen: selection.Selection) -> None:
     attention.panel(run, result, at.tested if at else None, lit.get("explanation"))
     report.receipt(result, cohort, lit.get("data"))
     reading_test.entry(run)
-    report.downloads(run)
+    papers.panel(run)
 
 
 def over_all_and_one(run: str, result: Result, judgement: Judgement, cohort: Cohort | None) -> viewed.Viewed | None:

@@ -1,12 +1,12 @@
-"""Use: one case or a new image, its scores, and where the network looked."""
+"""Use: a finished run answers for new images, says where it looked and what to doubt, and keeps a diary of it."""
 
 import streamlit as st
 
-from pages.ui import answers, frame, selection, shelf, show
+from pages.ui import answers, diary, frame, selection, shelf, show
 from pages.ui.consultant import warm
 from pages.ui.escape import md
 
-CASE, NEW = "A case of the test part", "New images"
+NEW, CASE, DIARY = "New images", "A case of the test part", "Diary"
 
 
 def page() -> None:
@@ -34,14 +34,29 @@ def page() -> None:
 
 def ask(chosen: selection.Selection) -> None:
     run = str(chosen.run)
-    warm(run)
-    recipe = chosen.recipe
-    st.caption(f"{md(recipe.title) if recipe else ''} · scores, not probabilities · research use, not for diagnosis")
+    if chosen.cohort is not None:
+        warm(run)
+    result = shelf.result(run)
+    tested = (result.parts or {}).get("test") or {}
+    n = f"tested on {tested['cases']:,} images" if tested.get("cases") else "tested on nothing"
+    st.caption(f"{md(chosen.recipe.title) if chosen.recipe else ''} · {n} · research use, not for diagnosis")
+    if st.session_state.get("use-case"):
+        st.session_state["use-what"] = CASE
     what = st.segmented_control(
-        "Look at", [CASE, NEW], default=CASE, required=True, key="use-what", label_visibility="collapsed"
+        "Look at", [NEW, CASE, DIARY], default=NEW, required=True, key="use-what", label_visibility="collapsed"
     )
-    if what == CASE:
+    if what == DIARY:
+        diary.page(run)
+    elif what == CASE:
         answers.of_a_case(chosen.cohort, run)
+    elif chosen.cohort is None:
+        show.empty(
+            "The cohort of this run was deleted. Without it nobody knows how its images were read, so new ones cannot "
+            "be answered; its numbers are kept on the Trust page.",
+            "Open the Library",
+            "library",
+            ":material/folder_off:",
+        )
     else:
         answers.of_new_images(chosen.cohort, run)
 

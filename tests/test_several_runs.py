@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import tomllib
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from medtl import automatic, comparing, prediction, start
 from medtl.cohorts.originals import Originals
 from medtl.errors import BadInput, NotReady
 from medtl.evaluation import grades
-from medtl.reporting import content, exporting
+from medtl.reporting import content, exporting, papers
 from medtl.runs import events, findings, results, store
 from medtl.runs.answers import answers
 from medtl.sources import library as sources
@@ -150,11 +151,22 @@ def test_among_runs_of_several_findings_the_tune_part_chooses_and_nothing_is_set
         comparing.compare(office.ws, [office.runs["multi-label"].name, folder.name])
 
 
-def test_papers_and_onnx_are_refused_with_the_reason(office: Office, tmp_path: Path) -> None:
-    with pytest.raises(NotReady, match="several findings"):
-        content.read(office.ws, office.runs["multi-label"].name)
-    with pytest.raises(NotReady, match=r"grades|onnx"):
-        exporting.onnx(office.ws, office.runs["ordinal"].name, tmp_path / "model.zip")
+@pytest.mark.parametrize("name", ["multi-label", "tuned", "ordinal"])
+def test_they_have_papers_too(office: Office, name: str, tmp_path: Path) -> None:
+    run = office.runs[name].name
+    papers.write_report(office.ws, run, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    for one in content.read(office.ws, run).judgement.views:
+        assert escape(one.name) in text
+    assert ("Findings" in text) == (name != "ordinal")
+    papers.write_card(office.ws, run, tmp_path / "card.xml")
+    assert sum(papers.write_checklist(office.ws, run, "claim", tmp_path / "claim.docx").values()) == 44
+
+
+@pytest.mark.parametrize(("name", "why"), [("multi-label", "findings"), ("ordinal", "grades")])
+def test_onnx_is_refused_with_the_reason(office: Office, name: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(NotReady, match=rf"{why}|package onnx"):
+        exporting.onnx(office.ws, office.runs[name].name, tmp_path / "model.zip")
 
 
 # ---- what cannot be started -----------------------------------------------------------------------------------------

@@ -70,15 +70,21 @@ def choose(
     found, alarms = _share_from(score[has], levels), _share_from(score[~has], levels)
     best = _best(rule, found, alarms, len(score), int(has.sum()))
     if best is None:
-        return Threshold(
-            0.5, "tune", f"Called {name} from a score of 0.5: no threshold tells the tune part's classes apart."
-        )
+        why = "no threshold tells the tune part's classes apart."
+        if rule.kind == "cost":
+            why = f"where {rule.says}, calling nobody costs least on the tune part. Let a miss weigh more."
+        return Threshold(0.5, "tune", f"Called {name} from a score of 0.5: {why}")
     value = _between(levels, best)
     text = f"Called {name} from this score up: {rule.says} on {_cases(score, group)} of the tune part."
     if rule.kind in ("sensitivity", "specificity"):
         text = " ".join([text, *_reached(rule, has, score, value, group, name, best + 1 == len(levels))])
     elif rule.kind == "cost":
-        text += " The scores are not calibrated, so the cost was counted there and not reckoned from the score."
+        text += (
+            f" The scores are not calibrated, so the cost was counted there, where {100 * has.mean():.0f} % have it; "
+            "where it is rarer, each false alarm costs more than was counted."
+        )
+        if best + 1 == len(levels):
+            text += " Calling every case costs least there: let a miss weigh less."
     return Threshold(value, "tune", text)
 
 

@@ -5,12 +5,13 @@ Acts on one score of "has it"; draws of patients serve every interval. Letters: 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
 from medtl.evaluation import calibration, smoothing
 from medtl.evaluation.estimates import fitted, spread_interval
-from medtl.evaluation.intervals import wilson
+from medtl.evaluation.intervals import Interval, wilson
 from medtl.evaluation.notes import CALIBRATION_CASES
 from medtl.evaluation.operating import checked
 from medtl.evaluation.recalibrating import Calibrator
@@ -26,17 +27,19 @@ BARS = 20  # of the histogram, of equal width
 
 @dataclass(frozen=True)
 class Bin:
-    """Cases of like score: their mean score and the share that has it with its interval."""
+    """Cases of like score: their mean score and the share that has it with its interval. `widened` is the interval that
+    decides: by Bonferroni's rule, as of ten bins of calibrated scores one lies outside its own in two plots of five."""
 
     low: float
     high: float
     mean: float
     share: Estimate
     having: int
+    widened: Interval
 
     @property
     def off(self) -> bool:
-        return not self.share.low <= self.mean <= self.share.high
+        return not self.widened[0] <= self.mean <= self.widened[1]
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class Reliability:
     def off(self) -> bool:
         """Clearly not what it says, whatever the n: slope or intercept far off, and more so than chance explains."""
         return _off(self.slope, 1.0, *STEEP) or _off(self.intercept, 0.0, -LEVEL, LEVEL)
+
+    @property
+    def departs(self) -> bool:
+        """Slope or intercept off by more than chance explains, be it by little."""
+        return _off(self.slope, 1.0, 1.0, 1.0) or _off(self.intercept, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -142,13 +150,14 @@ def _bins(score: Floats, b: int) -> tuple[Ints, int]:
 
 
 def _of_bins(has: Bools, score: Floats, label: Ints, b: int, resampling: Resampling, name: str) -> tuple[Bin, ...]:
-    made = []
+    made, z = [], NormalDist().inv_cdf(1 - 0.025 / max(1, b))
     for k in range(b):
         inside = label == k
         share = resampling.share(has & inside, inside)
         estimate = Estimate(f"share[{name}]", share.value, *share.interval, share.n, share.how)
         mine = score[inside]
-        made.append(Bin(float(mine.min()), float(mine.max()), float(mine.mean()), estimate, share.hits))
+        widened = wilson(share.value * share.effective, share.effective, z)
+        made.append(Bin(float(mine.min()), float(mine.max()), float(mine.mean()), estimate, share.hits, widened))
     return tuple(made)
 
 
@@ -264,7 +273,9 @@ def _says(
     if wrong:
         said.append(_example(wrong[0], name))
     if not said:
-        return "No departure shown: the score lies inside the interval of what was seen in every bin."
+        if not slope or not level:
+            return "Calibration cannot be judged: the slope or the intercept cannot be computed."
+        return "No departure shown: in no bin does what was seen lie further from the score than chance explains."
     return " ".join(said).replace("They were", "The scores were", 1 if said[0].startswith("They") else 0)
 
 

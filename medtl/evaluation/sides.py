@@ -117,12 +117,15 @@ def value_side(name: str, values: Floats, of: Bools, resampling: Resampling, top
 
 
 def average(sides: Sequence[Side], how: str = "mean of the classes", name: str = "auroc") -> Side | None:
-    """The mean of several values of the same patients, as of each class against the rest."""
+    """The mean of several values of one table's patients, as of each class against the rest. A value may rest on some
+    of them only, as of a finding that not all were asked about."""
     if not sides:
         return None
     value = float(np.mean([one.estimate.value for one in sides]))
-    pull = np.mean([one.pull for one in sides], axis=0)
-    patients, units = int(np.any([one.pull != 0 for one in sides], axis=0).sum()), min(one.units for one in sides)
+    most = max(len(one.pull) for one in sides)
+    pulls = np.stack([np.pad(one.pull, (0, most - len(one.pull))) for one in sides])
+    pull = pulls.mean(axis=0)
+    patients, units = int((pulls != 0).any(axis=0).sum()), min(one.units for one in sides)
     spread = sqrt(float(pull @ pull) * patients / max(1, patients - 1))
 
     def bounds(z: float) -> Interval:

@@ -82,9 +82,12 @@ class Subgroups:
         return tuple(row for row in self.rows if row.standing in ("lower", "higher"))
 
 
-def subgroups(view: View, threshold: float | None, facts: Facts, resampling: Resampling) -> Subgroups:
+def subgroups(
+    view: View, threshold: float | None, facts: Facts, resampling: Resampling, questions: int = 1
+) -> Subgroups:
     """`facts` (numbers are put into bands) and `resampling` are of the whole table of which `view` keeps some rows.
-    Without a threshold (each of more than two classes) AUROCs alone are compared."""
+    Without a threshold (each of more than two classes) AUROCs alone are compared. `questions` are all that are asked
+    of these cases (findings, classes): intervals are widened for all of them, as one false flag suffices."""
     draws = resampling.of(view.index)
     fields = _fields({name: [values[i] for i in view.index] for name, values in facts.items()})
     called = view.score >= threshold if threshold is not None else None
@@ -92,11 +95,11 @@ def subgroups(view: View, threshold: float | None, facts: Facts, resampling: Res
     for field, name, inside in _groups(fields):
         sides = [of_view(view.has, view.score, called, among, draws) for among in (inside, ~inside)]
         groups.append(_Group(field, name, inside, (sides[0], sides[1]), view.has, draws))
-    return _put_together(view.name, groups, fields)
+    return _put_together(view.name, groups, fields, questions)
 
 
 def subgroups_of_classes(
-    y: Ints, calls: Ints, views: Sequence[View], facts: Facts, resampling: Resampling
+    y: Ints, calls: Ints, views: Sequence[View], facts: Facts, resampling: Resampling, questions: int = 1
 ) -> Subgroups:
     """More than two classes as a whole: the share called right and the mean AUROC over the classes that can be judged
     both in the group and outside it, so that both means are over the same classes."""
@@ -114,7 +117,7 @@ def subgroups_of_classes(
             }
             sides.append({measure: one for measure, one in both.items() if one is not None})
         groups.append(_Group(field, name, inside, (sides[0], sides[1]), None, resampling))
-    return _put_together("all classes", groups, fields)
+    return _put_together("all classes", groups, fields, questions)
 
 
 # ---- groups and their sides -----------------------------------------------------------------------------------------
@@ -185,17 +188,17 @@ def _both_kinds(has: Bools, inside: Bools, resampling: Resampling) -> bool:
 # ---- rows -----------------------------------------------------------------------------------------------------------
 
 
-def _put_together(about: str, groups: Sequence[_Group], fields: Sequence[_Field]) -> Subgroups:
+def _put_together(about: str, groups: Sequence[_Group], fields: Sequence[_Field], questions: int) -> Subgroups:
     measures = [one.measures for one in groups]
     looked_at = sum(bool(one) for one in measures)
     halves = sum(  # two groups that make up a field differ from each other by one and the same
         len(of) * (1 if len(one.field.names) == 2 else 2) for one, of in zip(groups, measures, strict=True)
     )
     comparisons = (halves + 1) // 2
-    z = NormalDist().inv_cdf(1 - 0.025 / max(1, comparisons))
+    z = NormalDist().inv_cdf(1 - 0.025 / max(1, comparisons * questions))
     rows = tuple(_row(one, of, z, looked_at) for one, of in zip(groups, measures, strict=True))
     by_chance = 1 - 0.95**comparisons
-    says = _says(rows, fields, looked_at, comparisons, by_chance)
+    says = _says(rows, fields, looked_at, comparisons, by_chance, questions)
     return Subgroups(about, rows, looked_at, comparisons, by_chance, tuple(says))
 
 
@@ -264,7 +267,7 @@ def _span(low: float, high: float, digits: int) -> str:
 
 
 def _says(
-    rows: Sequence[Row], fields: Sequence[_Field], looked_at: int, comparisons: int, by_chance: float
+    rows: Sequence[Row], fields: Sequence[_Field], looked_at: int, comparisons: int, by_chance: float, questions: int
 ) -> list[str]:
     halves = {field.name for field in fields if len(field.names) == 2}  # what is lower in one is higher in the other
     loud = [row for row in rows if row.standing == "lower" or (row.standing == "higher" and row.field not in halves)]
@@ -276,11 +279,12 @@ def _says(
         says.append(f"May differ, not beyond chance when {looked_at} groups are looked at: {named}.")
     if looked_at and not says:
         says.append(f"No difference shown between any of {looked_at} groups and all others.")
+    also = f" and for the {questions} questions that were asked of these cases" if questions > 1 else ""
     if looked_at:
         says.append(
             f"{looked_at} groups were looked at, {comparisons} differences in all; if nothing differed, at least one "
             f"would still lie beyond its own 95 % interval in about {100 * by_chance:.0f} of 100 such tables. A group "
-            "is flagged only beyond an interval widened for that."
+            f"is flagged only beyond an interval widened for that{also}."
         )
     if few:
         says.append(f"Too few to say: {_listed([f'{row.field}, {row.group} ({row.patients})' for row in few])}.")

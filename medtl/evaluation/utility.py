@@ -46,12 +46,14 @@ def decision_curve(
     prevalence: float | None = None,
     name: str = "positive",
     calibrated: bool = True,
+    learned: float | None = None,
 ) -> DecisionCurve:
     """has (n,), probability (n,), `cases` whose cases they are, over the range of t that the clinician sets.
 
     Vickers and Elkin, Med Decis Making 2006;26:565. With `prevalence` the cases are reweighted to that of the clinic,
-    and the probabilities, which were calibrated at the prevalence of the cohort, move by the odds as Bayes has it
-    (Saerens, Latinne and Decaestecker, Neural Comput 2002;14:21). The band is that of each point by itself.
+    and the probabilities move by the odds as Bayes has it (Saerens, Latinne and Decaestecker, Neural Comput
+    2002;14:21), from the prevalence that they were calibrated at: `learned`, that of the tune part, which the test part
+    need not share. The band is that of each point by itself.
     """
     has, probability = checked(has, probability)
     low, high = between
@@ -65,7 +67,7 @@ def decision_curve(
         lacks = "There is no case" if not len(has) else f"No case is {name if own == 0 else f'not {name}'}"
         return _nothing(name, len(has), own, f"{lacks}, so there is no decision curve.")
     if prevalence is not None:
-        probability = moved(probability, own, prevalence)
+        probability = moved(probability, own if learned is None else learned, prevalence)
     pi = own if prevalence is None else prevalence
     grid = np.linspace(low, high, POINTS)
     made = [benefit(at(has, probability, float(t), cases), pi, float(t)) for t in grid]
@@ -114,10 +116,15 @@ def moved(probability: Floats, of: float, to: float) -> Floats:
 def exchange(t: float) -> str:
     """A threshold probability as a clinician weighs it: "10 %: examining 9 healthy people to find one ill"."""
     rate = (1 - t) / t
-    people = f"{rate:.0f} healthy people" if rate >= 1.5 else "1 healthy person" if rate > 0.75 else ""
-    if people:
-        return f"{100 * t:.0f} %: examining {people} to find one ill"
-    return f"{100 * t:.0f} %: examining 1 healthy person to find {1 / rate:.0f} ill"
+    if round(rate, 1) == 1:
+        return f"{100 * t:.0f} %: examining 1 healthy person to find one ill"
+    if rate > 1:
+        return f"{100 * t:.0f} %: examining {_count(rate)} healthy people to find one ill"
+    return f"{100 * t:.0f} %: examining 1 healthy person to find {_count(1 / rate)} ill"
+
+
+def _count(people: float) -> str:
+    return f"{people:.0f}" if people >= 3 else f"{people:.1f}".removesuffix(".0")
 
 
 def _runs(grid: Floats, holds: Bools) -> tuple[tuple[float, float], ...]:

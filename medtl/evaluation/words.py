@@ -73,8 +73,15 @@ def title(name: str) -> str:
 
 
 def value(estimate: Estimate) -> str:
-    """ "90 %" for shares, "0.91" for the rest."""
-    return f"{100 * estimate.value:.0f} %" if estimate.name.split("[")[0] in PERCENT else f"{estimate.value:.2f}"
+    """ "90 %" for shares, "0.91" for the rest. Short of all is never written as "100 %", nor some as "0 %"."""
+    if estimate.name.split("[")[0] not in PERCENT:
+        return f"{estimate.value:.2f}"
+    whole = f"{100 * estimate.value:.0f}"
+    return (
+        f"{min(99.9, max(0.1, 100 * estimate.value)):.1f} %"
+        if whole in ("0", "100") and 0 < estimate.value < 1
+        else f"{whole} %"
+    )
 
 
 def interval(estimate: Estimate) -> str:

@@ -7,11 +7,12 @@ it has the form of the published examples.
 """
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import medtl
 from medtl.evaluation import words
-from medtl.reporting import content, figures, markdown, model_card, report
+from medtl.reporting import content, figures, markdown, model_card, saying
 from medtl.reporting.answers import NOT_STATED
 from medtl.reporting.content import Facts
 from medtl.vocabulary import Estimate
@@ -54,7 +55,7 @@ def write(facts: Facts) -> bytes:
         {
             "IntendedUseAndWorkflow": facts.answer("question"),
             "PrimaryIntendedUsers": facts.answer("use"),
-            "HowToUse": f"{model_card.output(facts)} {_threshold(facts)}",
+            "HowToUse": f"{model_card.output(facts)} {model_card.threshold(facts)}",
             "TargetedPatientPopulation": facts.answer("included"),
             "CautionedOutOfScopeSettings": " ".join(model_card.NOT_FOR),
         },
@@ -63,7 +64,7 @@ def write(facts: Facts) -> bytes:
         card,
         "Warnings",
         {
-            "KnownRisksAndLimitations": " ".join((*report.limits(facts), *model_card.known_failures(facts))),
+            "KnownRisksAndLimitations": " ".join((*saying.limits(facts), *model_card.known_failures(facts))),
             "KnownBiasesOrEthicalConsiderations": _and(facts.answer("weaknesses"), *facts.result.caveats),
             "ClinicalRiskLevel": NOT_STATED,
         },
@@ -77,7 +78,7 @@ def write(facts: Facts) -> bytes:
             "ModelType": f"{facts.model.builder}, {facts.strategy.title}",
             "FoundationModels": facts.source_title,
             "InputDataSource": facts.answer("where"),
-            "OutputAndInputDataTypes": f"Images. {report.preprocessing(facts)}",
+            "OutputAndInputDataTypes": f"Images. {saying.preprocessing(facts)}",
             "DevelopmentDataCharacterization": _development(facts),
             "BiasMitigationApproaches": "None beyond the settings of the strategy: "
             + (", ".join(f"{name} = {value}" for name, value in facts.recipe.settings.items()) or "none"),
@@ -87,8 +88,14 @@ def write(facts: Facts) -> bytes:
     _fill(trust, "TransparencyInformation", {"FundingSource": NOT_STATED, "StakeholdersConsulted": NOT_STATED})
     metrics = ET.SubElement(card, _in("KeyMetrics"))
     _metric(metrics, "UsefulnessUsabilityEfficacy", facts, "Tell the classes apart", _those(facts, USEFUL))
-    _metric(metrics, "FairnessEquity", facts, "Not examined: no group was tested apart", [])
-    _metric(metrics, "SafetyReliability", facts, "Scores that mean what they say", _those(facts, SAFE))
+    _fairness(metrics, facts)
+    _metric(
+        metrics,
+        "SafetyReliability",
+        facts,
+        "Scores that mean what they say, and images that are not as in the training set",
+        [*_those(facts, SAFE), *_reliability(facts)],
+    )
     _fill(
         card,
         "Resources",
@@ -103,7 +110,33 @@ def write(facts: Facts) -> bytes:
     return bytes(ET.tostring(card, "utf-8", xml_declaration=True))
 
 
-def _metric(parent: ET.Element, name: str, facts: Facts, goal: str, found: list[Estimate]) -> None:
+def _reliability(facts: Facts) -> list[Estimate]:
+    """Calibration as the output is used, and the worst fall under a change of the images."""
+    found = [one for view in facts.judgement.views[:1] if facts.two for one in (view.mended.after.ece,)]
+    robust = facts.result.robustness
+    if robust is not None and robust.rows:
+        worst = max(robust.rows, key=lambda row: row.fall.value)
+        found.append(replace(worst.fall, name=f"fall in AUROC under {worst.name}"))
+    return [one for one in found if one is not None]
+
+
+def _fairness(metrics: ET.Element, facts: Facts) -> None:
+    """Every group that is not too small, with its numbers; what was seen in words."""
+    rows = [(one, row) for one in facts.judgement.subgroups for row in one.rows if not row.few]
+    goal = "No group of patients fares worse" if rows else "Not examined: no group was tested apart"
+    several = len(facts.judgement.subgroups) > 1
+    found = [
+        replace(
+            estimate, name=f"{words.title(estimate.name)}, {one.about + ', ' if several else ''}{row.field} {row.group}"
+        )
+        for one, row in rows
+        for estimate in row.estimates
+        if estimate.name in ("sensitivity", "specificity", "auroc")
+    ]
+    _metric(metrics, "FairnessEquity", facts, goal, found, " ".join(model_card.fairness(facts)))
+
+
+def _metric(parent: ET.Element, name: str, facts: Facts, goal: str, found: list[Estimate], says: str = "") -> None:
     metric = _fill(parent, name, {"MetricGoal": goal})
     results = ET.SubElement(metric, _in("Results"))
     for one in found:
@@ -112,10 +145,19 @@ def _metric(parent: ET.Element, name: str, facts: Facts, goal: str, found: list[
         _result(results, f"{words.title(one.name)} ({content.counted(one, facts)}; {one.how})", json.dumps(value))
     if not found:
         _result(results, "Not examined", json.dumps({"kind": "text", "text": "not examined"}))
-    _put(metric, "Interpretation", facts.result.sentence if found else "Not examined.")
-    _put(metric, "TestType", "Internal test: a held-out part of the same cohort, scored once.")
-    _put(metric, "TestingDataDescription", f"{report.people(facts.count('test'))}. {model_card.groups(facts)}.")
-    _put(metric, "ValidationProcessAndJustification", f"{content.level_of_split(facts.cohort)} {_threshold(facts)}")
+    _put(metric, "Interpretation", (says or facts.result.sentence) if found else says or "Not examined.")
+    _put(metric, "TestType", _test(facts))
+    _put(metric, "TestingDataDescription", f"{saying.people(facts.count('test'))}. {model_card.groups(facts)}.")
+    _put(
+        metric,
+        "ValidationProcessAndJustification",
+        f"{content.level_of_split(facts.cohort)} {model_card.threshold(facts)}",
+    )
+
+
+def _test(facts: Facts) -> str:
+    said = "Internal test: a held-out part of the same cohort, scored once."
+    return " ".join([said, *(f"Tested besides on “{one.tested.title}”: {one.says}" for one in facts.abroad)])
 
 
 def _result(parent: ET.Element, label: str, value: str) -> None:
@@ -130,15 +172,8 @@ def _those(facts: Facts, names: tuple[str, ...]) -> list[Estimate]:
     return [*(one for name in names if (one := facts.result.estimate(name)) is not None), *each]
 
 
-def _threshold(facts: Facts) -> str:
-    chosen = facts.result.threshold
-    if chosen is None or chosen.value is None:
-        return "The class with the highest score is called."
-    return f"{chosen.rule} Threshold {chosen.value:.3f}, chosen on the {chosen.chosen_on} part and frozen."
-
-
 def _development(facts: Facts) -> str:
-    parts = (f"{part}: {report.people(facts.count(part))}" for part in ("train", "tune"))
+    parts = (f"{part}: {saying.people(facts.count(part))}" for part in ("train", "tune"))
     return f"{'; '.join(parts)}. Reference standard: {facts.answer('labelled')}."
 
 

@@ -1,28 +1,43 @@
 """What a report says, as one plain value read from the stored run and its cohort: `Facts`. Draws and writes nothing.
 
-Counts are counted, numbers are taken over as the worker wrote them. No name of a file and no name of a person is in it:
-cases are called by their ids, which are codes.
+Counts are counted, numbers are taken over as the worker wrote them and as `medtl.trust` judges them for the page. No
+name of a file and no name of a person is in it: cases are called by their ids, which are codes.
 """
 
 import hashlib
+import itertools
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from medtl import strategies
+import numpy as np
+
+from medtl import checkup, strategies
 from medtl.cohorts import library as cohorts
-from medtl.errors import NotFound, NotReady
+from medtl.cohorts import readings as labelling
+from medtl.cohorts.agreement import Agreement
+from medtl.cohorts.pixels import Pixels
+from medtl.errors import MedtlError, NotFound, NotReady
+from medtl.explanation import neighbours
+from medtl.explanation.neighbours import Neighbours
 from medtl.reporting import answers
-from medtl.runs import events, results, store
+from medtl.runs import attention, events, results, store
+from medtl.runs.attention import Attention
 from medtl.sources import library as sources
-from medtl.vocabulary import PARTS, Card, Case, Cohort, Estimate, Plan, Recipe, Source, labels_of
+from medtl.trust import abroad, failures, fields, judge, lights, reader, reader_study
+from medtl.trust.abroad import Abroad
+from medtl.trust.failures import Told
+from medtl.trust.lights import Light
+from medtl.trust.reader_study import Outcome
+from medtl.trust.values import Judgement
+from medtl.vocabulary import PARTS, Card, Case, Cohort, Estimate, Finding, Plan, Recipe, Source, labels_of
 from medtl.workspace import Workspace
 
+GATED = 2000  # test cases that are held against the gate while somebody waits
 OLD = 90  # years; who is older is told from others by it (HIPAA Safe Harbor), so ages from here on are one group
-FAILURES = 12
-CHARACTERISTICS = ("sex", "site", "scanner", "modality", "view", "side", "period")
+CHARACTERISTICS = tuple(name for name in fields.FIELDS if name != "age")
 
 
 @dataclass(frozen=True)
@@ -56,20 +71,14 @@ class Characteristic:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A test case the model got wrong. `by` is how far its score lies on the wrong side, `patient` a code."""
-
-    case: str
-    patient: str | None
-    label: str
-    predicted: str
-    score: float
-    by: float
-
-
-@dataclass(frozen=True)
 class Facts:
-    """Everything the papers print. `source` is None when it was deleted since; `source_title` is known all the same."""
+    """Everything the papers print. `source` is None when it was deleted since; `source_title` is known all the same.
+
+    `told` maps each question to what was said of its test cases, wrong and sure first: "" where a case has one label,
+    else each finding. `refused` are the test cases that the gate would have refused, with its reasons (None: a run that
+    cannot say). `labellers` is how far those who read the cohort's cases agree: two of them, or one with the cohort's
+    own labels; None where nobody did, or is done. `neighbours` know the training cases most like each test case.
+    """
 
     folder: Path
     recipe: Recipe
@@ -86,7 +95,16 @@ class Facts:
     flow: Flow
     characteristics: tuple[Characteristic, ...]
     test: tuple[results.PredictionRow, ...]
-    failures: tuple[Failure, ...]
+    judgement: Judgement
+    lights: tuple[Light, ...]
+    verdict: str
+    told: Mapping[str, tuple[Told, ...]]
+    abroad: tuple[Abroad, ...]
+    attention: Attention | None
+    readings: tuple[Outcome, ...]
+    neighbours: Neighbours | None
+    labellers: Agreement | None
+    refused: Mapping[str, tuple[str, ...]] | None
     fingerprint: str
     finished: str  # ISO time at which the result was there
     tested: int  # runs of this cohort that have a result: so often the test part was looked at
@@ -96,13 +114,23 @@ class Facts:
         return self.cohort.classes
 
     @property
+    def several(self) -> bool:
+        """Whether a case may have several findings at once."""
+        return self.judgement.task == "multi-label"
+
+    @property
     def two(self) -> bool:
-        return len(self.classes) == 2
+        return len(self.classes) == 2 and not self.several
 
     @property
     def positive(self) -> str | None:
-        """The class that counts as having it; None with more than two."""
-        return (self.cohort.positive or self.classes[-1]) if self.two else None
+        """The class that counts as having it; None with more than two, and of findings."""
+        return self.judgement.positive if self.two else None
+
+    @property
+    def wrong(self) -> Mapping[str, tuple[Told, ...]]:
+        """Question -> its mistakes, in the order of the gallery."""
+        return {name: failures.wrong(one) for name, one in self.told.items()}
 
     @property
     def learns_tune(self) -> bool:
@@ -124,26 +152,29 @@ def read(ws: Workspace, run: str) -> Facts:
     """Raises NotReady without a result or without the cohort: a report of half the facts would look like a whole."""
     folder = store.folder(ws, run)
     result = results.load(folder)
-    if result.findings:
-        raise NotReady(
-            "Papers are written for runs of one label an image so far; this run answers several findings.",
-            "Its numbers are on the Trust page and in `show RUN`, its scores in the table of the run.",
-        )
-    recipe = result.recipe
     try:
-        cohort = cohorts.load(ws, recipe.cohort)
+        cohort = cohorts.load(ws, result.recipe.cohort)
     except NotFound as error:
         raise NotReady(
             "The cohort of this run was deleted, so its papers cannot be written.",
             "Its numbers are still there: `show RUN`.",
         ) from error
+    return of(ws, folder, result, cohort)
+
+
+def of(ws: Workspace, folder: Path, result: results.Result, cohort: Cohort) -> Facts:
+    """Of what was loaded already."""
+    recipe = result.recipe
     known = sources.sources(ws)
     source = next((one for one in known if one.id == recipe.source), None)
     model = sources.from_run(folder)
     strategy = strategies.make(recipe.strategy, recipe.settings)
     plan = strategy.plan(model.outline, len(cohort.classes))
-    test = tuple(row for row in results.predictions(folder) if row.part == "test")
-    summaries = store.runs(ws)
+    rows = results.predictions(folder)
+    told, near = _told(rows, result), _neighbours(result)
+    tested = sum(one.cohort == recipe.cohort and one.headline is not None for one in store.runs(ws))
+    judged, looked = judge.judge(folder), _attention(folder)
+    lit = lights.lights(judged, result, cohort, open_findings=_open(ws, cohort), tested=tested, looked=looked)
     return Facts(
         folder=folder,
         recipe=recipe,
@@ -159,11 +190,20 @@ def read(ws: Workspace, run: str) -> Facts:
         counts=tuple(_counts(cohort)),
         flow=_flow(cohort),
         characteristics=tuple(_characteristics(cohort)),
-        test=test,
-        failures=_failures(test, result, cohort),
+        test=tuple(row for row in rows if row.part == "test"),
+        judgement=judged,
+        lights=lit,
+        verdict=lights.verdict(lit, result),
+        told=told,
+        abroad=abroad.read(folder),
+        attention=looked,
+        readings=tuple(_readings(folder, told, result)),
+        neighbours=near,
+        labellers=_labellers(ws, cohort),
+        refused=_refused(ws, result, cohort, near),
         fingerprint=fingerprint(cohort),
         finished=_finished(folder),
-        tested=sum(one.cohort == recipe.cohort and one.headline is not None for one in summaries),
+        tested=tested,
     )
 
 
@@ -216,12 +256,15 @@ def _counts(cohort: Cohort) -> Iterable[Count]:
 
 
 def _flow(cohort: Cohort) -> Flow:
-    """Frames of one file are cases of their own, so files and cases are counted apart."""
+    """Frames of one file are cases of their own, so files and cases are counted apart. Of cases left out nobody knows
+    the file any more; where each case is a file of its own, they were files."""
     skipped = Counter(file.reason for file in cohort.skipped)
     left_out = [(edit.what, edit.cases) for edit in cohort.history if edit.what.startswith("left out")]
     cases = len(cohort.cases)
+    files = len({case.at or case.id for case in cohort.cases})
+    gone = sum(n for _, n in left_out) if files == cases else 0
     return Flow(
-        files=len({case.at or case.id for case in cohort.cases}) + sum(skipped.values()),
+        files=files + gone + sum(skipped.values()),
         skipped=tuple(skipped.most_common()),
         read=cases + sum(n for _, n in left_out),
         left_out=tuple(left_out),
@@ -232,23 +275,24 @@ def _flow(cohort: Cohort) -> Flow:
 def _characteristics(cohort: Cohort) -> Iterable[Characteristic]:
     """Per patient where patients are known (the first image of each counts), else per image."""
     parts = {part: _first_of_each(cases) for part, cases in _parts(cohort).items()}
-    ages = {part: [age for case in cases if (age := _age(case)) is not None] for part, cases in parts.items()}
+    ages = {part: [age for case in cases if (age := fields.age(case)) is not None] for part, cases in parts.items()}
     if any(ages.values()):
         yield Characteristic("age in years", "median (range)", tuple(_ages(ages[part]) for part in PARTS))
         unknown = [len(parts[part]) - len(ages[part]) for part in PARTS]
         if any(unknown):
             yield Characteristic("age in years", "not recorded", tuple(f"{n:,}" for n in unknown))
     for name in CHARACTERISTICS:
-        values = Counter(str(case.facts[name]) for cases in parts.values() for case in cases if case.facts.get(name))
+        known = (fields.value(case, name) for cases in parts.values() for case in cases)
+        values = Counter(value for value in known if value is not None)
         if not values:
             continue
         for value, _ in values.most_common(8):
             yield Characteristic(name, value, tuple(_share(parts[part], name, value) for part in PARTS))
         rest = {value for value, _ in values.most_common()[8:]}
         if rest:
-            numbers = [sum(str(case.facts.get(name)) in rest for case in parts[part]) for part in PARTS]
+            numbers = [sum(fields.value(case, name) in rest for case in parts[part]) for part in PARTS]
             yield Characteristic(name, f"{len(rest)} others", tuple(f"{n:,}" for n in numbers))
-        unknown = [sum(not case.facts.get(name) for case in parts[part]) for part in PARTS]
+        unknown = [sum(fields.value(case, name) is None for case in parts[part]) for part in PARTS]
         if any(unknown):
             yield Characteristic(name, "not recorded", tuple(f"{n:,}" for n in unknown))
 
@@ -261,18 +305,8 @@ def _first_of_each(cases: Iterable[Case]) -> list[Case]:
 
 
 def _share(cases: list[Case], name: str, value: str) -> str:
-    n = sum(str(case.facts.get(name)) == value for case in cases)
+    n = sum(fields.value(case, name) == value for case in cases)
     return f"{n:,} ({100 * n / len(cases):.0f} %)" if cases else "0"
-
-
-def _age(case: Case) -> float | None:
-    """Years from "63", 63.0, "063Y" or "018M"; None for anything else."""
-    text = str(case.facts.get("age", "")).strip().upper()
-    unit = {"Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}.get(text[-1:])
-    try:
-        return float(text[:-1] if unit else text) / (unit or 1.0)
-    except ValueError:
-        return None
 
 
 def _ages(ages: list[float]) -> str:
@@ -285,26 +319,70 @@ def _ages(ages: list[float]) -> str:
     return f"{said(statistics.median(ages))} ({said(min(ages))} to {said(max(ages))})"
 
 
-# ---- what went wrong -----------------------------------------------------------------------------------------------
+# ---- what else is known ----------------------------------------------------------------------------------------------
 
 
-def _failures(test: Iterable[results.PredictionRow], result: results.Result, cohort: Cohort) -> tuple[Failure, ...]:
-    """Wrong and sure first. With two classes misses stand before false alarms: a miss weighs more."""
-    two = len(cohort.classes) == 2
-    positive = cohort.positive or cohort.classes[-1]
-    value = result.threshold.value if result.threshold else None
-    found = []
-    for row in test:
-        if row.label == row.predicted:
+def _told(rows: tuple[results.PredictionRow, ...], result: results.Result) -> dict[str, tuple[Told, ...]]:
+    if result.findings:
+        return {name: failures.told(rows, result, name) for name in result.findings}
+    return {"": failures.told(rows, result)}
+
+
+def _open(ws: Workspace, cohort: Cohort) -> list[Finding]:
+    """What the checks of the data left open, the deep one included."""
+    deep = checkup.load(ws, cohort.id)
+    return [*cohort.findings, *(one for one in (deep.findings if deep else ()) if one.code not in cohort.accepted)]
+
+
+def _attention(folder: Path) -> Attention | None:
+    """None where it was not checked; what is damaged can be checked again and is no part of the papers."""
+    try:
+        return attention.load(folder)
+    except MedtlError:
+        return None
+
+
+def _readings(folder: Path, told: Mapping[str, tuple[Told, ...]], result: results.Result) -> Iterable[Outcome]:
+    """Only those that are over: until then nobody may see how it stands."""
+    for one in reader.readings(folder):
+        answered = told.get(one.finding or "")
+        if one.over and one.blind and answered is not None:
+            yield reader_study.outcome(one, answered, result)
+
+
+def _neighbours(result: results.Result) -> Neighbours | None:
+    return neighbours.load(result.folder) if (result.folder / neighbours.FILE).exists() else None
+
+
+def _labellers(ws: Workspace, cohort: Cohort) -> Agreement | None:
+    pairs = itertools.combinations([*labelling.readers(ws, cohort), labelling.OWN], 2)
+    for one, other in pairs:
+        try:
+            found = labelling.compare(ws, cohort, one, other)
+        except MedtlError:  # somebody still reads
             continue
-        if two and value is not None:
-            score = row.scores[positive]
-            by = abs(score - value) / (value if score < value else 1 - value or 1.0)
-        else:
-            score = row.scores[row.predicted]
-            by = score - row.scores.get(row.label, 0.0)
-        found.append(Failure(row.case, row.patient, row.label, row.predicted, score, by))
-    return tuple(sorted(found, key=lambda one: (two and one.label != positive, -one.by, one.case)))
+        if found.n:
+            return found
+    return None
+
+
+def _refused(
+    ws: Workspace, result: results.Result, cohort: Cohort, near: Neighbours | None
+) -> dict[str, tuple[str, ...]] | None:
+    """As Use would judge them; of so many that it would take long, nothing is said."""
+    from medtl.gate import gate, learning
+
+    known = {case.id: case for case in cohort.cases}
+    if near is None or near.test is None or not 0 < len(near.tested) <= GATED or not set(near.tested) <= known.keys():
+        return None
+    features = near.test.astype(np.float32)
+    distances, kept = near.distances(features), gate.load(result.folder, near)
+    if kept is None:
+        verdicts = gate.by_likeness(near, distances)
+    else:
+        seen = learning.seen_of(Pixels(ws.cohort(cohort.id)), [known[id] for id in near.tested])
+        verdicts = kept.judge(features, seen, distances)
+    return {id: one.reasons for id, one in zip(near.tested, verdicts, strict=True) if not one.accepted}
 
 
 def _finished(folder: Path) -> str:
@@ -322,4 +400,4 @@ def level_of_split(cohort: Cohort) -> str:
     )
 
 
-__all__ = ["Facts", "counted", "fingerprint", "level_of_split", "read"]
+__all__ = ["Facts", "counted", "fingerprint", "level_of_split", "of", "read"]

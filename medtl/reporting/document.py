@@ -95,12 +95,13 @@ class Bullets:
 @dataclass(frozen=True)
 class Table:
     """Rows under a head; the first column names the row. No head: a list of facts, name and value. `widths` are shares
-    of the page (any scale)."""
+    of the page (any scale), `faint` the numbers of rows that are for looking up only."""
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     widths: tuple[float, ...] = ()
+    faint: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,10 @@ class Photo:
 
 @dataclass(frozen=True)
 class Gallery:
+    """`wide`: each is a pair of pictures side by side and needs the room of two."""
+
     photos: tuple[Photo, ...]
+    wide: bool = False
 
 
 Block = Text | Bullets | Table | Figure | Gallery

@@ -1,7 +1,7 @@
 """The trained network as ONNX, with all that is needed to use it elsewhere, and a proof that it answers as the app.
 
 The graph takes pixels from 0 to 1 and gives scores (`looking`). What stands outside (decoding, shrinking, stretching)
-is ten lines of the example, and the self-test runs those very lines.
+is a few lines of the example, and the self-test runs those very lines.
 """
 
 import json
@@ -20,9 +20,8 @@ import medtl
 from medtl.cohorts import limits
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import MedtlError, NotReady
-from medtl.reporting import content, markdown, model_card, recipes, report
+from medtl.reporting import content, markdown, model_card, recipes, saying
 from medtl.reporting.content import Facts
-from medtl.runs import results
 from medtl.workspace import Workspace, write_whole
 
 if TYPE_CHECKING:
@@ -51,26 +50,43 @@ def scores(path):  # of an 8-bit PNG or JPEG, in the order of about["classes"]
     x = np.asarray(image, np.float32).reshape(*image.size, -1).transpose(2, 0, 1)[None] / 255
     return session.run(None, {"image": x})[0][0]
 
+def calibrated(found):  # the same scores as the tune part mended them: each case keeps its place in the order
+    kind, numbers, at = about["calibration"]["kind"], about["calibration"]["numbers"], about["positive_index"]
+    if kind == "none":
+        return found
+    p = found.astype(float)
+    if at is None:  # one temperature for all classes
+        z = np.exp(np.log(np.maximum(p, 1e-12)) / numbers[0])
+        return z / z.sum()
+    by, constant = (1 / numbers[0], 0) if kind == "temperature" else numbers
+    with np.errstate(divide="ignore", over="ignore"):  # a score of 0 or 1 stays one
+        has = 1 / (1 + np.exp(-by * (np.log(p[at]) - np.log1p(-p[at])) - constant))
+    return np.array([has, 1 - has] if at == 0 else [1 - has, has])
+
 for path in sys.argv[1:] if __name__ == "__main__" else ():
     found, at, limit = scores(path), about["positive_index"], about["threshold"]
     called = int(found.argmax()) if limit is None else at if found[at] >= limit else 1 - at
-    print(path, about["classes"][called], {c: round(float(s), 4) for c, s in zip(about["classes"], found)})
+    left = [c for c, s, least in zip(about["classes"], found, about["prediction_set"]["least_scores"]) if s >= least]
+    print(path, about["classes"][called], {c: round(float(s), 4) for c, s in zip(about["classes"], found)},
+          "calibrated", [round(float(s), 4) for s in calibrated(found)], "cannot be ruled out", left)
 '''
 
 
 @dataclass(frozen=True)
 class SelfTest:
-    """The largest difference of any score on `cases` test cases: to the app asked now, and to what the run stored."""
+    """The largest difference of any score on `cases` test cases: to the app asked now, to what the run stored, and of
+    the calibrated scores to the app's."""
 
     cases: int
     to_app: float
     to_stored: float
+    calibrated: float = 0.0
     opset: int = OPSET
     batch: str = "any"
 
     @property
     def says(self) -> str:
-        least = f"largest difference {self.to_app:.1e}"
+        least = f"largest difference {self.to_app:.1e}, of the calibrated ones {self.calibrated:.1e}"
         return f"On {self.cases} test cases the exported model gives the app's scores ({least})."
 
 
@@ -82,7 +98,8 @@ def onnx(ws: Workspace, run: str, out: Path) -> SelfTest:
     facts = content.read(ws, run)
     if facts.model.task != "single-label":
         raise NotReady(
-            "A model is written as ONNX for classes that exclude each other so far; this run knows grades in order.",
+            "A model is written as ONNX for classes that exclude each other so far; this run knows "
+            f"{'several findings' if facts.several else 'grades in order'}.",
             f"Hand it on as a source: `export {run} --as-source FOLDER`.",
         )
     said = about(facts)
@@ -110,8 +127,8 @@ def can_write() -> bool:
 def about(facts: Facts) -> dict[str, Any]:
     """What stands beside the network: classes, preprocessing, threshold, calibration, origin."""
     spec, chosen = facts.model.input, facts.result.threshold
-    stored = json.loads((facts.result.folder / results.ESTIMATES).read_text("utf-8"))
-    calibration = {one.name: asdict(one) for one in facts.result.estimates if one.name.startswith("calibration")}
+    first = facts.judgement.views[0]
+    sets = facts.judgement.sets[0] if facts.judgement.sets else None
     return {
         "run": facts.recipe.run,
         "title": facts.recipe.title,
@@ -129,19 +146,38 @@ def about(facts: Facts) -> dict[str, Any]:
         "longest_side": limits.STORED_SIDE,
         "mean": list(spec.mean[: spec.channels]),
         "std": list(spec.std[: spec.channels]),
-        "preprocessing": report.preprocessing(facts) + " Standardising is inside the graph.",
+        "preprocessing": saying.preprocessing(facts) + " Standardising is inside the graph.",
         "looks": f"the mean over the picture and {facts.model.looks} fixed small changes of it, inside the graph"
         if facts.model.looks
         else "one",
         "reading": asdict(facts.cohort.reading),
+        "threshold_changed_after_the_test_part_was_seen": list(facts.judgement.changed),
         "calibration": {
-            "temperature": "divided into the weights of the last layer, where the run fitted one",
-            "on_test_part": calibration,
+            "kind": first.calibrator.kind,
+            "numbers": list(first.calibrator.numbers),
+            "scale": "temperature: T; Platt: slope and constant on the logit of the positive class's score",
+            "fitted_on": f"tune part, {first.calibrator.cases} cases",
+            "says": first.calibrator.says,
+            "call_it": saying.called(facts),
+            "on_test_part": _shown(facts),
         },
-        "prediction_set": {"least_score": stored.get("set_limit"), "error": stored.get("set_error")},
+        "prediction_set": {
+            "least_scores": list(sets.limits) if sets else [0.0] * len(facts.classes),
+            "error": sets.error if sets else None,
+            "on": "scores as they are, not calibrated; a class stays in the set from its least score up",
+        },
         "weights_sha256": facts.model.sha256,
         "data_sha256": facts.fingerprint,
-        "research_use": report.research_use(facts),
+        "research_use": saying.research_use(facts),
+    }
+
+
+def _shown(facts: Facts) -> dict[str, Any]:
+    """How the calibrated scores did on the test part, question by question."""
+    return {
+        view.name: {one.name: asdict(one) for one in (after.slope, after.intercept, after.brier, after.ece) if one}
+        for view in facts.judgement.views
+        for after in (view.mended.after,)
     }
 
 
@@ -209,11 +245,14 @@ def _self_test(ws: Workspace, facts: Facts, network: "Network", place: Path) -> 
     ours = _app_scores(network, facts, pictures)
     stored = np.array([[row.scores[label] for label in facts.classes] for row in rows])
     to_app = max(float(np.abs(np.array(got) - ours).max()), float(np.abs(whole - single).max()))
-    proof = SelfTest(len(rows), to_app, float(np.abs(np.array(got) - stored).max()))
-    if not proof.to_app < AGREES:
+    mended = np.array([example["calibrated"](one) for one in got])
+    at = facts.classes.index(facts.positive) if facts.positive else None
+    calibrated = float(np.abs(mended - facts.judgement.views[0].calibrator.table(ours, at)).max())
+    proof = SelfTest(len(rows), to_app, float(np.abs(np.array(got) - stored).max()), calibrated)
+    if not (proof.to_app < AGREES and proof.calibrated < 10 * AGREES):  # a steep calibration widens a rounding
         raise MedtlError(
-            f"The exported model does not give the app's scores (largest difference {proof.to_app:.2g} on "
-            f"{proof.cases} test cases), so it was not written.",
+            f"The exported model does not give the app's scores (largest difference {proof.to_app:.2g}, calibrated "
+            f"{proof.calibrated:.2g}, on {proof.cases} test cases), so it was not written.",
             "Export it with --as-source instead, and tell the developers which network it is.",
         )
     return proof

@@ -46,9 +46,11 @@ caption{text-align:left;padding-bottom:.35rem}
 th,td{text-align:left;vertical-align:top;padding:.3rem .55rem .3rem 0;border-bottom:1px solid #dfe6e9}
 thead th{border-bottom:2px solid #5e7480}
 tbody th{font-weight:600}
+.faint td,.faint th{color:#5e7480;font-weight:400;font-style:italic}
 figure{margin:1rem 0}
 svg{width:100%;max-width:46rem;height:auto;display:block}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.9rem}
+.gallery.wide{grid-template-columns:repeat(auto-fill,minmax(19rem,1fr))}
 .gallery figure{margin:0}
 .gallery img{width:100%;height:9rem;object-fit:contain;background:#10181c}
 footer{margin-top:2.5rem;padding-top:.8rem;padding-bottom:2rem;border-top:1px solid #c9d3d8}
@@ -94,14 +96,14 @@ def _block(block: Block) -> str:
             return _table(block)
         case Figure(drawing, caption):
             return f"<figure>{svg(drawing)}<figcaption>{said(caption)}</figcaption></figure>"
-        case Gallery(photos):
+        case Gallery(photos, wide):
             shown = "".join(
                 f'<figure><img alt="{said(photo.alt)}" '
                 f'src="data:image/jpeg;base64,{base64.b64encode(photo.jpeg).decode()}">'
                 f"<figcaption>{said(photo.caption)}</figcaption></figure>"
                 for photo in photos
             )
-            return f'<div class="gallery">{shown}</div>'
+            return f'<div class="gallery{" wide" if wide else ""}">{shown}</div>'
 
 
 def _table(table: Table) -> str:
@@ -109,15 +111,16 @@ def _table(table: Table) -> str:
     columns = "".join(f'<col style="width:{100 * width / total:.1f}%">' for width in table.widths)
     group = f"<colgroup>{columns}</colgroup>" if columns else ""
     head = "".join(f'<th scope="col">{said(name)}</th>' for name in table.head)
-    rows = "".join(_row(row) for row in table.rows)
+    rows = "".join(_row(row, n in table.faint) for n, row in enumerate(table.rows))
     top = f"<thead><tr>{head}</tr></thead>" if head else ""
     caption = f"<caption>{said(table.caption)}</caption>" if table.caption else ""
     return f"<table>{caption}{group}{top}<tbody>{rows}</tbody></table>"
 
 
-def _row(row: tuple[str, ...]) -> str:
+def _row(row: tuple[str, ...], faint: bool) -> str:
     cells = "".join(f'<td dir="auto">{said(cell)}</td>' for cell in row[1:])
-    return f'<tr><th scope="row" dir="auto">{said(row[0])}</th>{cells}</tr>'
+    mark = ' class="faint"' if faint else ""
+    return f'<tr{mark}><th scope="row" dir="auto">{said(row[0])}</th>{cells}</tr>'
 
 
 # ---- drawings ------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 
 import medtl
 from medtl.errors import BadInput
-from medtl.reporting import html, markdown, model_card, recipes, report
+from medtl.reporting import html, markdown, model_card, recipes, report, saying
 from medtl.reporting.content import Facts
 from medtl.runs import results
 from medtl.sources import cards
@@ -75,7 +75,7 @@ def _metrics(facts: Facts) -> dict[str, float]:
 def _tags(facts: Facts) -> dict[str, str]:
     return {
         "mlflow.runName": facts.recipe.run,
-        "mlflow.note.content": markdown.said(f"{facts.result.sentence} {report.research_use(facts)}"),
+        "mlflow.note.content": markdown.said(f"{facts.result.sentence} {saying.research_use(facts)}"),
         "medtl.version": medtl.__version__,
         "medtl.title": facts.recipe.title,
     }

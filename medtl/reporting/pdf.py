@@ -99,6 +99,7 @@ def _styles() -> dict[str, Any]:
                          spaceBefore=6, spaceAfter=9),
         "bullet": style("bullet", leftIndent=12, bulletIndent=2),
         "cell": style("cell", fontSize=8, leading=10.5, spaceAfter=0),
+        "faint": style("faint", fontSize=8, leading=10.5, spaceAfter=0, textColor="#5E7480"),
         "head": style("head", fontName=BOLD, fontSize=8, leading=10.5, spaceAfter=0),
         "caption": style("caption", fontSize=8, leading=11, textColor="#4C606B", spaceBefore=3, spaceAfter=3),
     }  # fmt: skip
@@ -149,8 +150,8 @@ def _block(block: Block, styles: dict[str, Any]) -> list[Any]:
             return [*caption, _table(block, styles)]
         case Figure(drawing, caption):
             return [picture(drawing), _line(caption, styles["under"])]
-        case Gallery(photos):
-            return _gallery(photos, styles)
+        case Gallery(photos, wide):
+            return _gallery(photos, styles, across=2 if wide else 4)
 
 
 def _table(table: Table, styles: dict[str, Any]) -> Any:
@@ -159,10 +160,11 @@ def _table(table: Table, styles: dict[str, Any]) -> Any:
     shares = table.widths or (1.0,) * len(table.rows[0] if table.rows else table.head)
     widths = [INNER * share / sum(shares) for share in shares]
     rows = [[_line(name, styles["head"]) for name in table.head]] if table.head else []
-    for first, *rest in table.rows:
+    for number, (first, *rest) in enumerate(table.rows):
+        kind = "faint" if number in table.faint else "cell"
         rows.append([
-            _line(first, styles["cell" if table.head else "head"]),
-            *(_line(cell, styles["cell"]) for cell in rest),
+            _line(first, styles[kind if table.head else "head"]),
+            *(_line(cell, styles[kind]) for cell in rest),
         ])
     made = LongTable(rows, colWidths=widths, repeatRows=1 if table.head else 0, spaceAfter=8, hAlign="LEFT")
     made.setStyle(

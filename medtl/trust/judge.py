@@ -42,6 +42,10 @@ from medtl.vocabulary import Threshold
 from medtl.workspace import Workspace
 
 DRAWS = 2000
+NOT_SO_CALLED = (
+    "These numbers ask about it alone, at thresholds of the tune part: the run itself calls by the highest score, or "
+    "of grades the middle one."
+)
 
 
 def judge(folder: Path) -> Judgement:
@@ -100,6 +104,7 @@ class _Story:
         of = np.zeros(len(given.y), int) if self.several else given.y
         self.draws = findings.affordable(given.scores.size, DRAWS) if self.several else DRAWS
         self.rule = chosen.rule or result.recipe.operating
+        self._pooling: Pooling | None = None
         self.whole = resample(of, given.patients, None if self.several else at, self.seed, self.draws)
 
     def tell(self) -> Judgement:
@@ -146,7 +151,7 @@ class _Story:
             word="probability" if reliability.word(calibrator, shown.after) == "probability" else "score",
             utility=utility.decision_curve(
                 view.has, after.score, draws, self.chosen.range, self.chosen.prevalence.get(view.name), view.name,
-                calibrator.fitted,
+                calibrator.fitted, self._learned(view),
             ),
             pr=curves.pr(view.has, view.score, draws),
             pooled=self._pooled(view, threshold, draws),
@@ -157,6 +162,13 @@ class _Story:
         if not self.several:
             return self.whole.of(view.index)
         return resample(view.has.astype(int), self.test.patients(view), 1, self.seed, self.draws)
+
+    def _learned(self, view: View) -> float | None:
+        """The share of the tune part that has it, at which its probabilities were calibrated; None where unknown."""
+        if self.told.tune is None:
+            return None
+        tune = self.told.tune.views[self.told.at(view.name)]
+        return None if tune.one_sided else float(tune.has.mean())
 
     def _threshold(self, view: View) -> Threshold | None:
         if self.several:
@@ -178,15 +190,23 @@ class _Story:
         """Only where some patient of the test part has several images."""
         if self.told.tune is None or not draws.repeats:
             return None
-        mine = self.told.tune.views[self.told.at(view.name)]
-        whose_tune = whose(len(mine), self.told.tune.patients(mine))
+        tune = self.told.tune
+        whose_tune = whose(len(tune.answers.y), tune.answers.patients)
         rule = self.chosen.pool
         if rule in pooling.RULES:
-            how = Pooling(rule, f"{pooling.RULES[rule].capitalize()}, as you chose.")
+            how = Pooling(rule, f"{pooling.RULES[rule].capitalize()}, as you chose after the test part had been seen.")
         else:
-            together = self.told.tune.views if self.asked.task == "ordinal" else (mine,)
-            how = pooling.choose(together, whose_tune, pooling.rules_for(self.asked.task, self.asked.classes))
-        return pooling.pool(mine, view, whose_tune, draws, how, self.rule, threshold)
+            how = self._how_pooled(tune, whose_tune)
+        mine = tune.views[self.told.at(view.name)]
+        made = pooling.pool(mine, view, whose_tune, draws, how, self.rule, threshold)
+        return made if threshold is not None or not made.several else replace(made, says=(*made.says, NOT_SO_CALLED))
+
+    def _how_pooled(self, tune: Part, whose_tune: Resampling) -> Pooling:
+        """One rule for all findings, and for all grades: an answer about a patient has one."""
+        if self._pooling is None:
+            rules = pooling.rules_for(self.asked.task, self.asked.classes)
+            self._pooling = pooling.choose(tune.views, whose_tune, rules)
+        return self._pooling
 
     # ---- all of them -------------------------------------------------------------------------------------------------
 
@@ -219,12 +239,15 @@ class _Story:
         facts: Mapping[str, Sequence[Any]] = fields.of(cohort, given.cases)
         if not facts:
             return ()
+        as_a_whole = len(self.asked.classes) > 2 and not self.several
+        questions = len(made) + as_a_whole
         found = [
-            subgroups(view, one.threshold.value if one.threshold else None, facts, self.whole)
+            subgroups(view, one.threshold.value if one.threshold else None, facts, self.whole, questions)
             for view, one in zip(self.test.views, made, strict=True)
         ]
-        if len(self.asked.classes) > 2 and not self.several:
-            found.insert(0, subgroups_of_classes(given.y, given.called, self.test.views, facts, self.whole))
+        if as_a_whole:
+            whole = subgroups_of_classes(given.y, given.called, self.test.views, facts, self.whole, questions)
+            found.insert(0, whole)
         return tuple(found)
 
 

@@ -41,13 +41,13 @@ OF_THE_MODEL = ("shuffled", "shuffled-head")  # checks without which a map says 
 
 RULES = {
     "data": f"Holds when patients are known and none is in two parts, no test image is a near copy of one learned "
-    f"from, the data check left nothing open that flatters, each kind has {SMALL} test cases, the threshold was "
+    f"from, the data check left nothing open that flatters, each kind has {SMALL} test patients, the threshold was "
     f"not changed after the test part was seen, and fewer than {MANY_RUNS} runs were tested on it. Does not "
     f"hold when a patient is in two parts, the source had seen test images, or more than {100 * COPIES:.0f} % of them "
     "are near copies.",
     "discrimination": f"Holds when the whole interval of the AUROC lies above {LEAST_AUROC:g} and is narrower than "
     f"{WIDE:g}, and it ranked better than thumbnails without any network. Does not hold when the interval reaches 0.5, "
-    "or when something that costs less ranked better.",
+    "or when something that costs less, or the same network without the source, ranked better.",
     "calibration": "Holds when the scores were calibrated on the tuning part, the test part has 100 patients of the "
     "rarer kind, and no departure shows. Does not hold when slope or intercept is clearly off. With fewer patients it "
     "is not known.",
@@ -177,7 +177,8 @@ def _leaks(result: Result, cohort: Cohort | None) -> Iterable[_Said]:
     if near:
         yield _Said(
             "does not hold" if near > COPIES * max(1, test) else "with care",
-            f"{near} near copies across parts", f"{near} near copies of test images were learned from.",
+            f"{near} near copies across parts", f"{near} pairs of near copies lie in two parts, so that copies of test "
+            "images may have been learned from.",
             "Leave out near copies on the page Data and train again.",
         )  # fmt: skip
     if not _patients_known(result, cohort):
@@ -204,12 +205,13 @@ def _flattered(found: Sequence[Finding]) -> Iterable[_Said]:
 
 def _small(judgement: Judgement) -> Iterable[_Said]:
     for view in judgement.views:
-        few = min(view.having, view.cases - view.having)
-        if few < SMALL:
-            kind = view.name if few == view.having else view.without
+        sides = ((view.name, view.point.sensitive), (view.without, view.point.alarming))
+        kind, fewest = min(sides, key=lambda side: side[1].patients)
+        if (few := fewest.patients) < SMALL:
+            who = "cases" if few == fewest.n else "patients"
             yield _Said(
-                "with care", f"{few} test cases {kind}", f"Only {few} of its test cases were {kind}: too few.",
-                f"Bring more cases: {SMALL} of each kind in the test part is the least.",
+                "with care", f"{few} test {who} {kind}", f"Only {few} of its test {who} were {kind}: too few.",
+                f"Bring more {who}: {SMALL} of each kind in the test part is the least.",
             )  # fmt: skip
 
 
@@ -245,7 +247,14 @@ def _discrimination(judgement: Judgement, result: Result) -> _Said:
         )  # fmt: skip
     whole = words.whole(auroc)
     said = [*_of_guards(result), *_of_classes(judgement, result)]
-    if auroc.low <= 0.5:
+    if auroc.high < 0.5:
+        said.append(
+            _Said(
+                "does not hold", f"AUROC {whole}", f"AUROC {whole}: it ranked the wrong way round.",
+                "Look whether labels were exchanged.",
+            )
+        )  # fmt: skip
+    elif auroc.low <= 0.5:
         said.append(
             _Said(
                 "does not hold", f"AUROC {whole}", f"AUROC {whole}: it could not be told from guessing.",
@@ -262,7 +271,9 @@ def _discrimination(judgement: Judgement, result: Result) -> _Said:
 def _of_guards(result: Result) -> Iterable[_Said]:
     guards = result.guards or ((result.control,) if result.control else ())
     for guard in guards:
-        if guard.verdict == "hurts":
+        if guard.verdict == "hurts" and guard.name == "from-scratch":
+            yield _Said("does not hold", "worse than without a source", guard.says, "Take another source, or none.")
+        elif guard.verdict == "hurts":
             yield _Said("does not hold", "worse than what costs less", guard.says, "Use what costs less.")
     plain = next((one for one in guards if one.name == "thumbnails"), None)
     if plain is None:
@@ -306,7 +317,8 @@ def _of_view(view: OfView, of: str) -> _Said:
     after, change = view.mended.after, view.mended.change
     if after.few or after.slope is None or after.intercept is None:
         return _Said(
-            "not known", "too few to judge" if after.few else "cannot be computed", f"{of}{after.says}",
+            "not known", "too few to judge" if after.few else "cannot be computed",
+            f"{of}{after.says if after.few else ' '.join(after.notes) or after.says}",
             "Read its output as a score, not as a probability.",
         )  # fmt: skip
     if after.off:
@@ -318,6 +330,8 @@ def _of_view(view: OfView, of: str) -> _Said:
         return _Said("with care", "not calibrated", f"{of}{view.calibrator.says}", "Read its output as a score.")
     if change is not None and change.low > 0:
         return _Said("with care", "calibrating made it worse", f"{of}{view.mended.says}", "Read it as a score.")
+    if after.departs:
+        return _Said("with care", "a little off", f"{of}{_how_far_off(after)}", "Read it as a rough probability only.")
     if any(one.off for one in after.bins):
         return _Said("with care", "off in places", f"{of}{after.says}", "Look where the plot leaves the line.")
     slope = f"slope {words.whole(after.slope)}"
@@ -348,7 +362,7 @@ def _subgroups(judgement: Judgement, cohort: Cohort | None) -> _Said:
             "Add what is known of the patients on the page Data.",
         )  # fmt: skip
     rows = [(of, row) for of in judgement.subgroups for row in of.rows]
-    looked = sum(of.looked_at for of in judgement.subgroups)
+    looked = max(of.looked_at for of in judgement.subgroups)
     said = [one for of, row in rows if (one := _of_row(of, row, len(judgement.subgroups) > 1))]
     few = {f"{row.field}, {row.group}" for _, row in rows if row.standing == "too few to say"}
     if not looked:
@@ -359,13 +373,16 @@ def _subgroups(judgement: Judgement, cohort: Cohort | None) -> _Said:
             )
         )  # fmt: skip
     elif few:
+        others = "" if said else "; no difference was shown in the others"
         said.append(
             _Said(
-                "with care", f"{len(few)} groups too few", f"Too few to say in {len(few)} of the groups recorded; no "
-                "difference was shown in the others.", "Bring more cases of these groups.",
+                "with care", f"{len(few)} groups too few", f"Too few to say in {len(few)} of the groups recorded"
+                f"{others}.", "Bring more cases of these groups.",
             )
         )  # fmt: skip
-    clean = f"No difference was shown between any of {looked} groups and all others."
+    asked = len(judgement.subgroups)
+    clean = f"No difference was shown between any of {looked} groups and all others"
+    clean += f", in any of {asked} questions." if asked > 1 else "."
     return _worst(said) if said else _Said("holds", "no difference shown", clean)
 
 

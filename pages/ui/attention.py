@@ -93,7 +93,8 @@ def _checks(found: Attention) -> None:
         return
     st.markdown(f"**May they be read?** Checked on {words.count(found.sample, 'test case')}.")
     for check in found.checks:
-        st.markdown(f"{PASSED[check.passed]} **{md(check.title)}**: {md(check.short)}", help=_why(check))
+        short = "" if check.short.lower() == check.title.lower() else f": {md(check.short)}"
+        st.markdown(f"{PASSED[check.passed]} **{md(check.title)}**{short}", help=_why(check))
 
 
 def _why(check: MapCheck) -> str:

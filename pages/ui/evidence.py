@@ -105,7 +105,7 @@ def _calibration(at: Viewed, light: Light | None) -> None:
 
 def _called(at: Viewed) -> str:
     if at.view.word == "probability":
-        return "Calibrated on the tuning part and shown to hold here: its output may be called a probability."
+        return "Calibrated on the tuning part, and not clearly off here: its output may be called a probability."
     return "Its output is called a score: read it as a rank, not as a probability."
 
 
@@ -126,7 +126,12 @@ def _before_and_after(shown: Mended, fitted: bool) -> None:
         f"{usual:.2f}: always saying how common it is" if usual is not None else "",
         f"{chance:.2f}: what chance alone would show" if chance is not None else "",
     ]  # fmt: skip
-    st.dataframe(table, hide_index=True, alt="Calibration numbers before and after, with their 95 % intervals")
+    st.table(
+        table,
+        hide_index=True,
+        border="horizontal",
+        alt="Calibration numbers before and after, with their 95 % intervals",
+    )
 
 
 # ---- scores and use -------------------------------------------------------------------------------------------------
@@ -204,14 +209,11 @@ def sets(at: Viewed) -> None:
         )  # fmt: skip
         return
     st.markdown(md(" ".join(found.says)))
-    left, right = st.columns([3, 2], vertical_alignment="center")
-    with left:
-        _by_class(found)
+    _by_class(found)
     ids = shelf.explorer(at.run).marked(at.view.name, found.unanswered)
-    with right:
-        wanted = bool(ids) and st.toggle(
-            f"Show the {words.count(len(ids), 'case')} it would not answer", key=f"dont-know-{at.view.name}"
-        )
+    wanted = bool(ids) and st.toggle(
+        f"Show the {words.count(len(ids), 'case')} it would not answer", key=f"dont-know-{at.view.name}"
+    )
     if wanted:
         failures.opened(at.tested, ids, ":material/help: **No single answer**", f"unanswered-{at.view.name}")
 
@@ -230,9 +232,9 @@ def _by_class(found: Coverage) -> None:
         each = [getattr(one, name) for one in found.by_class]
         return [_share(one) if one else "no case" for one in each]
 
-    st.dataframe(
+    st.table(
         {
-            "class": [plain(one.name) for one in found.by_class],
+            "class": [md(one.name) for one in found.by_class],
             "test cases": [one.n for one in found.by_class],
             "held the truth": told("held"),
             "one answer": told("answered"),
@@ -240,6 +242,7 @@ def _by_class(found: Coverage) -> None:
             "right, “don't know” as an error": told("strict"),
         },
         hide_index=True,
+        border="horizontal",
         alt="How often the prediction sets of each class held the truth and gave one answer",
     )
 
@@ -261,18 +264,15 @@ def patients(at: Viewed) -> None:
         help="Several images of a patient become one answer. A patient has it as soon as one image shows it.",
     )  # fmt: skip
     st.markdown(md(" ".join(found.says)))
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        rows = (found.patients, found.images)
-        names = ("sensitivity", "specificity", "ppv", "npv", "auroc")
-        table = {"": [f"{level.n:,} {level.unit}s" for level in rows]}
-        table |= {words.title(name): [_of(level, name) for level in rows] for name in names}
-        table["called from"] = [
-            "" if level.threshold.value is None else f"{level.threshold.value:.2f}" for level in rows
-        ]
-        st.dataframe(table, hide_index=True, alt="The same numbers by patient and by image, with 95 % intervals")
-    with right:
-        _pooled_by(at)
+    rows = (found.patients, found.images)
+    names = ("sensitivity", "specificity", "ppv", "npv", "auroc")
+    table = {"": [f"{level.n:,} {level.unit}s" for level in rows]}
+    table |= {words.title(name): [_of(level, name) for level in rows] for name in names}
+    table["called from"] = ["" if one.threshold.value is None else f"{one.threshold.value:.2f}" for one in rows]
+    st.table(
+        table, hide_index=True, border="horizontal", alt="The same numbers by patient and by image, with 95 % intervals"
+    )
+    _pooled_by(at)
 
 
 def _of(level: Level, name: str) -> str:
@@ -289,7 +289,8 @@ def _pooled_by(at: Viewed) -> None:
     options = ["", *rules]
     picked = st.selectbox(
         "How the images of a patient become one answer", options, options.index(chosen) if chosen in options else 0,
-        format_func=lambda one: pooling.RULES[one] if one else "as the tuning part chose", key=f"pool-{at.run}",
+        format_func=lambda one: pooling.RULES[one] if one else "as the tuning part chose",
+        key=f"pool-{at.run}", width=420,
         help="Chosen before the test part was looked at where you leave it to the tuning part.",
     )  # fmt: skip
     if picked != chosen:

@@ -9,9 +9,11 @@ import streamlit as st
 
 from medtl import external, robustness
 from medtl.errors import MedtlError
+from medtl.evaluation.external import External as Compared
 from medtl.runs.afterwards import External, Perturbed, Robustness
 from medtl.runs.results import Result
 from medtl.training import cost
+from medtl.trust.abroad import Abroad
 from medtl.trust.lights import Light
 from medtl.vocabulary import Cohort, Estimate
 from pages.ui import plots, selection, shelf, show, side_by_side, verdict, words
@@ -95,7 +97,7 @@ def _falls(rows: Sequence[Perturbed]) -> go.Figure:
                 "array": [row.fall.high - row.fall.value], "arrayminus": [row.fall.value - row.fall.low],
             },
         )  # fmt: skip
-        figure.add_annotation(plots.right(y, 12, f"{side_by_side.signed(-row.fall.value)}  {text(row.verdict)}"))
+        figure.add_annotation(plots.right(y, 12, _said(row)))
     figure.update_xaxes(
         title_text="fall of the AUROC (right of the line: worse than on unchanged images)", zeroline=False
     )
@@ -107,6 +109,11 @@ def _falls(rows: Sequence[Perturbed]) -> go.Figure:
     figure = plots.tidy(figure)
     figure.update_layout(margin={"r": 190, "l": 10, "t": 6})
     return figure
+
+
+def _said(row: Perturbed) -> str:
+    said = f"{row.fall.value:.2f} ({row.fall.low:.2f} to {row.fall.high:.2f})".replace("-", "−")
+    return f"<b>{said}  falls</b>" if row.verdict == "falls" else said
 
 
 def _changes(found: Robustness) -> None:
@@ -135,43 +142,61 @@ def _elsewhere(run: str, result: Result, cohort: Cohort | None) -> None:
         "A held-out part of the same cohort is an **internal** test. Images of another site, scanner or time, scored "
         "with everything frozen, are an **external** one: there most models lose."
     )
-    for found in result.externals:
-        _beside(result, found)
+    for there in shelf.abroad(run) if result.externals else ():
+        _beside(there)
     if not _busy(run):
         _ask(run, cohort)
 
 
-def _beside(result: Result, found: External) -> None:
-    """Both tests side by side, each number with its interval, and what is different about the images."""
-    numbers = shelf.numbers_of(found)
-    outside = {one.name: one for one in numbers}
-    inside = {one.name: one for one in result.estimates}
-    names = [name for name in outside if name in inside and "[" not in name]
+def _beside(there: Abroad) -> None:
+    """Both tests side by side with their difference, and what else is different about the other cohort."""
+    found = there.tested
     who = f", {words.count(found.patients, 'patient')}" if found.patients is not None else ""
     with st.container(border=True):
         st.markdown(
             f"**{md(found.title)}** · {words.count(found.cases, 'case')}{who} · {md(words.day(found.made))}"
             + (" · SYNTHETIC" if found.synthetic else "")
         )
-        if not names:
-            st.caption("No class can be told from another here, so no number can be set beside the internal test.")
-        else:
-            st.dataframe(
-                {
-                    "number": [words.title(name) for name in names],
-                    "internal test": [_whole(inside[name]) for name in names],
-                    "external test": [_whole(outside[name]) for name in names],
-                },
-                hide_index=True,
-                alt="Internal and external test side by side, with 95 % intervals",
-            )
+        for compared in filter(None, (there.whole, *there.views)):
+            _compared(compared, named=there.whole is not None or len(there.views) > 1)
+        with st.expander("What else differs there", icon=":material/difference:"):
+            for line in _differs(there):
+                st.markdown(f":small[{md(line)}]")
         for line in (*found.notes, _shifted(found), _left_out(found)):
             if line:
                 st.caption(md(line))
 
 
+def _compared(found: Compared, named: bool) -> None:
+    if not found.rows:
+        st.caption(md(" ".join(found.says)))
+        return
+    if named:
+        st.markdown(f"**{md(found.about)}**")
+    for says in found.says[:2]:
+        st.markdown(md(says))
+    st.table(
+        {
+            "number": [words.title(row.name) for row in found.rows],
+            "internal test": [_whole(row.internal) for row in found.rows],
+            "external test": [_whole(row.external) for row in found.rows],
+            "difference": [side_by_side.gap(row.difference) for row in found.rows],
+        },
+        hide_index=True,
+        border="horizontal",
+        alt="Internal and external test side by side with their difference, with 95 % intervals",
+    )
+
+
 def _whole(one: Estimate) -> str:
     return f"{words.whole(one)}, n = {one.n:,}"
+
+
+def _differs(there: Abroad) -> list[str]:
+    """How common it is, what the scores promise, how the images look and lie; it may explain a fall, it proves none."""
+    said = [line for one in there.shifts for line in one.says]
+    said += [one.says for one in there.images]
+    return [*said, *([there.features.says] if there.features else [])]
 
 
 def _shifted(found: External) -> str:

@@ -33,37 +33,48 @@ class Number:
 def table(name: str, without: str, counts: Counts, tried: bool) -> go.Figure:
     """Reference on rows, call on columns, those who have it first; the shade is the share of the row. While another
     threshold is `tried`, it is grey."""
-    figure = go.Figure()
     rows, columns = (short(name, 20), short(without, 20)), ("called", "not called")
     says = {(True, True): "found", (True, False): "missed", (False, True): "false alarms", (False, False): "let pass"}
-    for y, has in enumerate((True, False)):
-        whole = max(1, counts[has, True] + counts[has, False])
-        for x, called in enumerate((True, False)):
-            n = counts[has, called]
-            share = n / whole
-            strong = TRIED if tried else RIGHT if has == called else WRONG
-            figure.add_shape(
-                type="rect", x0=x - 0.48, x1=x + 0.48, y0=y - 0.47, y1=y + 0.47, layer="below",
-                line={"width": 0}, fillcolor=_mixed(strong, 0.08 + 0.92 * share),
-            )  # fmt: skip
-            figure.add_scatter(
-                x=[x], y=[y], mode="markers+text",
-                marker={"size": 70, "symbol": "square", "color": "rgba(0,0,0,0)"},
-                text=[f"<b>{n:,}</b><br>{says[has, called]}"],
-                textfont={"size": 15, "color": WHITE if share > 0.5 else INK},
-                customdata=[[has, called]],
-                hovertemplate=f"{text(rows[y])}, {columns[x]}: {n:,} ({words.part(n, whole)})<extra></extra>",
-                showlegend=False, selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
-            )  # fmt: skip
-    figure.update_xaxes(
-        tickvals=[0, 1], ticktext=[f"<b>{one}</b>" for one in columns], side="top", range=[-0.5, 1.5], showgrid=False,
-        zeroline=False,
+    cells = [(x, y, y == 0, x == 0) for y in (0, 1) for x in (0, 1)]  # with their (has it, called)
+    whole = {has: counts[has, True] + counts[has, False] for has in (True, False)}
+    share = {cell: n / max(1, whole[cell[0]]) for cell, n in counts.items()}
+
+    def shade(has: bool, called: bool) -> str:
+        return _mixed(TRIED if tried else RIGHT if has == called else WRONG, 0.08 + 0.92 * share[has, called])
+
+    # Made in one piece: a slider draws it anew at every step.
+    figure = go.Figure(
+        data=[{
+            "type": "scatter", "x": [x for x, *_ in cells], "y": [y for _, y, *_ in cells], "mode": "markers+text",
+            "marker": {"size": 70, "symbol": "square", "color": "rgba(0,0,0,0)"},
+            "text": [f"<b>{counts[h, c]:,}</b><br>{says[h, c]}" for *_, h, c in cells],
+            "textfont": {"size": 15, "color": [WHITE if share[h, c] > 0.5 else INK for *_, h, c in cells]},
+            "customdata": [[h, c] for *_, h, c in cells],
+            "hovertext": [
+                f"{text(rows[y])}, {columns[x]}: {counts[h, c]:,} ({words.part(counts[h, c], whole[h])})"
+                for x, y, h, c in cells
+            ],
+            "hoverinfo": "text", "selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}},
+        }],
+        layout={
+            "shapes": [
+                {
+                    "type": "rect", "x0": x - 0.48, "x1": x + 0.48, "y0": y - 0.47, "y1": y + 0.47, "layer": "below",
+                    "line": {"width": 0}, "fillcolor": shade(h, c),
+                }
+                for x, y, h, c in cells
+            ],
+            "xaxis": {
+                "tickvals": [0, 1], "ticktext": [f"<b>{one}</b>" for one in columns], "side": "top",
+                "range": [-0.5, 1.5], "showgrid": False, "zeroline": False,
+            },
+            "yaxis": {
+                "tickvals": [0, 1], "ticktext": [text(one) for one in rows], "range": [1.5, -0.5], "showgrid": False,
+                "zeroline": False, "ticksuffix": "  ",
+            },
+            "height": 258, "clickmode": "event+select", "dragmode": False, "showlegend": False,
+        },
     )  # fmt: skip
-    figure.update_yaxes(
-        tickvals=[0, 1], ticktext=[text(one) for one in rows], range=[1.5, -0.5], showgrid=False, zeroline=False,
-        ticksuffix="  ",
-    )  # fmt: skip
-    figure.update_layout(height=258, clickmode="event+select", dragmode=False)
     return plots.tidy(figure, top=30)
 
 
@@ -82,9 +93,11 @@ def numbers(rows: Sequence[Number], tried: bool) -> go.Figure:
         hovertext=[f"{row.title}: {words.whole(row.estimate)}, {row.counted}, {row.estimate.how}" for row in rows],
         hoverinfo="text", showlegend=False,
     )  # fmt: skip
-    for y, row in enumerate(rows):
-        figure.add_annotation(plots.right(y, 14, f"<b>{words.value(row.estimate)}</b>", size=17, color=colour))
-        figure.add_annotation(plots.right(y, 78, words.interval(row.estimate), size=14))
+    said = [
+        plots.right(y, 14, f"<b>{words.value(row.estimate)}</b>", size=17, color=colour) for y, row in enumerate(rows)
+    ]
+    said += [plots.right(y, 78, words.interval(row.estimate), size=14) for y, row in enumerate(rows)]
+    figure.update_layout(annotations=said)
     figure.update_xaxes(
         range=[-0.015, 1.015], tickvals=[0, 0.5, 1], zeroline=False, ticktext=["0 %", "50 %", "100 %"],
     )  # fmt: skip

@@ -35,10 +35,13 @@ def class_colour(label: str, classes: Sequence[str]) -> str:
     return CLASSES[list(classes).index(label) % len(CLASSES)] if label in classes else QUIET
 
 
-def draw(figure: go.Figure, alt: str, key: str, save: bool = True, **options: Any) -> Any:
+def draw(
+    figure: go.Figure, alt: str, key: str, save: bool = True, config: Mapping[str, Any] | None = None, **options: Any
+) -> Any:
     """The one call that puts a figure on the page. `save` offers it as a file; not where it is drawn anew every second
-    or is a tool to draw with."""
-    answer = st.plotly_chart(figure, key=key, alt=alt, theme="streamlit", config=CONFIG, **options)
+    or is a tool to draw with. `config` is Plotly's, where a figure is to be moved and zoomed."""
+    how = {**CONFIG, **(config or {})}
+    answer = st.plotly_chart(figure, key=key, alt=alt, theme="streamlit", config=how, **options)
     if save:
         saving.offer(figure, alt, key)
     return answer
@@ -402,8 +405,9 @@ def difference(estimate: Estimate) -> go.Figure:
 
 
 def answer(
-    scores: Mapping[str, float], classes: Sequence[str], threshold: float | None, positive: str | None
-) -> go.Figure:
+    scores: Mapping[str, float], classes: Sequence[str], threshold: float | None, positive: str | None,
+    word: str = "score",
+) -> go.Figure:  # fmt: skip
     """The scores of one case as bars; with two classes the threshold stands on the positive one."""
     labels = list(scores)
     figure = go.Figure()
@@ -422,7 +426,7 @@ def answer(
         figure.add_shape(
             type="line", x0=threshold, x1=threshold, y0=row - 0.46, y1=row + 0.46, line={"color": QUIET, "width": 3}
         )
-    figure.update_xaxes(range=[0, 1.08], tickvals=[0, 0.25, 0.5, 0.75, 1], title_text="score")
+    figure.update_xaxes(range=[0, 1.08], tickvals=[0, 0.25, 0.5, 0.75, 1], title_text=word)
     figure.update_yaxes(autorange="reversed", ticksuffix="  ")
     figure.update_layout(height=74 + 40 * len(labels), bargap=0.35)
     return tidy(figure)

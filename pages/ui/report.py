@@ -33,8 +33,6 @@ def headline(result: Result, says: str) -> None:
     if says:
         st.markdown(md(result.sentence))
     worth.warning(result)
-    if result.notes:
-        st.caption(f":material/info: {md(' '.join(result.notes))}")
 
 
 def _from(recipe: Recipe) -> str:
@@ -57,6 +55,8 @@ def numbers(result: Result) -> None:
 
 def every_number(result: Result) -> None:
     """All of them in a table, with what each one means."""
+    if result.notes:
+        st.caption(f":material/info: {md(' '.join(result.notes))}")
     if shown := _shown(result):
         with st.expander("Every number as a table, with what each one means", icon=":material/table:"):
             _table(result, shown)

@@ -89,22 +89,22 @@ def reference(case: Case, row: PredictionRow, result: Result) -> str:
 
 
 def scores(scores: Mapping[str, float], result: Result, key: str) -> None:
-    """A bar a finding, each with its own threshold."""
+    """What is called, and a bar a finding."""
     at = findings.thresholds(result.findings)
     called = [name for name, score in scores.items() if score >= at.get(name, 0.5)]
     st.markdown(f"### {md(', '.join(called)) if called else 'None of the findings'}")
+    bars(scores, result, key)
+
+
+def bars(scores: Mapping[str, float], result: Result, key: str) -> None:
+    """A bar a finding, each with its own threshold."""
+    at = findings.thresholds(result.findings)
     says = ", ".join(f"{name} {score:.2f} (called from {at.get(name, 0.5):.2f})" for name, score in scores.items())
-    plots.draw(plots.findings(scores, at), f"Scores: {plain(says)}", f"answer-{key}")
+    plots.draw(plots.findings(scores, at), f"Scores: {plain(says)}", f"answer-{key}", save=False)
     st.caption("Each finding is called from its own threshold on (the line), chosen on the tuning part.")
     few = [row.name for row in findings.rows(result) if row.few]
     if few:
         st.caption(f":gray[Too few test cases to know how good the answer is for: {md(', '.join(few))}.]")
-
-
-def cannot_tell(said: Mapping[str, str]) -> None:
-    names = [md(name) for name, answer in said.items() if answer == "cannot tell"]
-    if names:
-        st.markdown(f":orange[:material/help:] Cannot be told either way: **{', '.join(names)}**.")
 
 
 def looked_for(scores: Mapping[str, float], result: Result) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from medtl import automatic, comparing, external, rank
+from medtl import automatic, comparing, rank
 from medtl import checkup as checkups
 from medtl.checkup import Checkup
 from medtl.cohorts import library
@@ -18,10 +18,12 @@ from medtl.errors import MedtlError, NotFound
 from medtl.explanation import neighbours
 from medtl.runs import afterwards, choices, results, status, store
 from medtl.runs import attention as attending
+from medtl.trust import abroad as abroads
 from medtl.trust import cases, exploring, judge
+from medtl.trust.abroad import Abroad
 from medtl.trust.exploring import Explorer
 from medtl.trust.values import Judgement
-from medtl.vocabulary import Case, Cohort, Estimate, Recipe, Source
+from medtl.vocabulary import Case, Cohort, Recipe, Source
 from medtl.workspace import Workspace
 
 LONGEST = 100  # letters of an id; the disk refuses much longer names in words of its own
@@ -140,9 +142,10 @@ def explorer(id: str) -> Explorer:
     return _explorer(str(run(id)), _called(id))
 
 
-def numbers_of(found: afterwards.External) -> tuple[Estimate, ...]:
-    """Of a run on another cohort, at the frozen threshold."""
-    return _numbers_of(str(found.folder), found.made, found)
+def abroad(id: str) -> tuple[Abroad, ...]:
+    """The run beside itself on every other cohort it was tested on."""
+    made = tuple((one.cohort, one.made) for one in result(id).externals)
+    return _abroad(str(run(id)), (*_called(id), made))
 
 
 def _called(id: str) -> tuple[int, ...]:
@@ -304,9 +307,9 @@ def _explorer(folder: str, stamps: tuple[int, ...]) -> Explorer:
     return exploring.explorer(cases.read(Path(folder), results.load(Path(folder))))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _numbers_of(folder: str, made: str, _found: afterwards.External) -> tuple[Estimate, ...]:
-    return external.numbers(_found)
+@st.cache_resource(max_entries=8, show_spinner="Setting both tests side by side")
+def _abroad(folder: str, stamps: tuple[object, ...]) -> tuple[Abroad, ...]:
+    return abroads.read(Path(folder))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

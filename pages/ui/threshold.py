@@ -153,6 +153,7 @@ def _table(at: Viewed, point: Point, tried: bool) -> tuple[bool, bool] | None:
         plot_calls.table(at.view.name, at.view.without, counts, tried),
         f"Table of calls, reference on rows: {plain(said)}",
         key,
+        save=not tried,
         on_select=clicked,
         selection_mode="points",
     )
@@ -191,7 +192,12 @@ def _numbers(at: Viewed, point: Point, tried: bool) -> None:
     rows = [Number(words.title(key), counted[key], one) for key, one in known]
     if rows:
         says = "; ".join(f"{row.title} {words.whole(row.estimate)}, {row.counted}" for row in rows)
-        plots.draw(plot_calls.numbers(rows, tried), f"At this threshold: {plain(says)}", f"trust-point-{at.run}")
+        plots.draw(
+            plot_calls.numbers(rows, tried),
+            f"At this threshold: {plain(says)}",
+            f"trust-point-{at.run}",
+            save=not tried,
+        )
     ratios = [one for key in ("lr_positive", "lr_negative") if (one := point.get(key)) is not None]
     said = " · ".join(f"**{words.title(one.name)}** {words.whole(one)}" for one in ratios)
     st.caption(
@@ -242,7 +248,7 @@ def _elsewhere(at: Viewed, point: Point) -> None:
                 "your clinic to see what a call would be worth there."
             )
         elif here.people:
-            plots.draw(plot_calls.people(here.people), plain(here.says), f"trust-people-{at.run}")
+            plots.draw(plot_calls.people(here.people), plain(here.says), f"trust-people-{at.run}", save=False)
             if here.people.of > plot_calls.ACROSS * plot_calls.DOWN:
                 st.caption(f"One square is {here.people.of // (plot_calls.ACROSS * plot_calls.DOWN):,} people.")
 

@@ -80,6 +80,15 @@ def receive(
     return kept if kept and kept.folder.exists() else None
 
 
+def pasted(key: str, files: Sequence[Any]) -> Spooled:
+    """What came another way than through the drop zone, put where the drop zone puts its own."""
+    spooled = _spool(files)
+    discard(key)
+    st.session_state[f"{key}-spooled"] = spooled
+    _release(files, f"{key}-pasted")
+    return spooled
+
+
 def discard(key: str) -> None:
     """Forget an upload and take it off the disk."""
     if kept := st.session_state.pop(f"{key}-spooled", None):

@@ -22,6 +22,7 @@ LOOK: dict[State, tuple[str, str]] = {
     "does not hold": ("red", "cancel"),
     "not known": ("gray", "help"),
 }
+ALSO = 6  # more reasons than this nobody reads
 ANCHORS = {  # where the evidence for each stands
     "data": "what-it-rests-on",
     "discrimination": "ranking",
@@ -93,6 +94,8 @@ def section(title: str, name: str, light: Light | None, help: str = "") -> None:
     colour, icon = LOOK[light.state]
     advice = f" {md(light.advice)}" if light.advice else ""
     st.markdown(f":{colour}[:material/{icon}: **{light.state.capitalize()}.**] {md(light.reason)}{advice}")
+    if light.also:
+        st.caption(md(" ".join(light.also[:ALSO])))
 
 
 def caveats(result: Result, said: Collection[str]) -> None:

@@ -100,8 +100,6 @@ def _said(one: Result) -> None:
     st.markdown(f"**{md(one.sentence)}**")
     if one.small_test:
         st.warning(md(one.small_test), icon=":material/group_off:")
-    if one.notes:
-        st.caption(f":material/info: {md(' '.join(one.notes))}")
 
 
 def _colour(name: str, judgement: Judgement, otherwise: str) -> str:

@@ -18,7 +18,7 @@ def part(n: int, of: int) -> str:
     if not of:
         return "0 %"
     whole = f"{100 * n / of:.0f}"
-    return f"{100 * n / of:.1f} %" if whole in ("0", "100") and 0 < n < of else f"{whole} %"
+    return f"{min(99.9, max(0.1, 100 * n / of)):.1f} %" if whole in ("0", "100") and 0 < n < of else f"{whole} %"
 
 
 def distinct(names: Mapping[str, str]) -> dict[str, str]:

@@ -1,17 +1,19 @@
 """What trusting a run found out is what it answers by: limits by class, the point in force, a proven calibration."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from medtl.asking import pooling
 from medtl.asking import settled as settling
 from medtl.evaluation import conformal
 from medtl.runs import choices, findings, results
 from medtl.runs.answers import answers
 from medtl.trust import judge, operating_point
-from medtl.vocabulary import OperatingRule
+from medtl.vocabulary import OperatingRule, Task
 from tests.trust.conftest import finished  # noqa: F401 - the same runs on disk
 
 Made = Callable[..., Path]
@@ -66,3 +68,54 @@ def test_a_patient_is_called_by_the_threshold_of_patients(finished: Made) -> Non
     assert level is not None and found.of_patients.threshold == level.patients.threshold != found.threshold
     assert {one.name for one in found.of_patients.reached} == {"sensitivity", "specificity"}
     assert settled(finished(images=1)).of_patients is None
+
+
+@pytest.mark.parametrize("task", ["single-label", "ordinal", "multi-label"])
+def test_sets_about_patients_hold_what_they_promise_however_images_are_pooled(finished: Made, task: Task) -> None:  # noqa: F811
+    """Limits of images would rule "well" out of a third of the patients, as the highest of four scores is high."""
+    classes = ("0", "1", "2") if task == "ordinal" else ("well", "ill") if task == "single-label" else ("a", "b")
+    folder = finished(task, classes, n=800, images=4)
+    choices.write(folder, pool="max")
+    found = settled(folder, classes).of_patients
+    assert found is not None and found.word == "score"
+    part = answers(folder, "test")
+    group = np.unique(part.patients.astype(str), return_inverse=True)[1]  # type: ignore[union-attr]
+    rows = [group == number for number in np.unique(group)]
+    together = [pooling.pooled(part.scores[row], "max", task, classes, "ill") for row in rows]
+    if task == "multi-label":
+        assert part.said is not None
+        inside, seen = [], [(part.said[row, 0], one[0]) for row, one in zip(rows, together, strict=True)]
+        for said, score in seen:
+            has = "present" if (said == 1).any() else "absent" if (said == 0).any() else ""
+            call = findings.answers({"a": float(score)}, {"a": found.findings["a"]})["a"]
+            inside += [(has, call in (has, "cannot tell"))] if has else []
+    else:
+        limits = found.limits.tolist()
+        inside = [
+            (int(part.y[row].max()), int(part.y[row].max()) in conformal.members_by_class(one, limits))
+            for row, one in zip(rows, together, strict=True)
+        ]
+    for kind in {kind for kind, _ in inside}:
+        held = [one for of, one in inside if of == kind]
+        assert np.mean(held) > 0.9 - 3 * np.sqrt(0.09 / len(held)) - 0.03, kind
+
+
+def test_all_findings_of_a_patient_are_pooled_alike_and_none_is_forgotten(finished: Made) -> None:  # noqa: F811
+    """A finding about which no test patient has two sure images keeps the threshold of images."""
+    classes = ("oedema", "effusion")
+    folder = finished("multi-label", classes, n=240, images=4)
+    found, views = settled(folder, classes), judge.judge(folder).views
+    assert {view.pooled.pooling.rule for view in views if view.pooled} == {found.pool}
+    alone = [dataclasses.replace(views[0], pooled=None), views[1]]
+    tune = judge.cases.read(folder, results.load(folder)).tune
+    question = judge.cases.read(folder, results.load(folder)).question
+    assert tune is not None
+    said = settling._of_patients(found, question, tune, alone, found.pool).findings
+    assert said["oedema"]["threshold"] == found.findings["oedema"]["threshold"]
+    assert set(said["effusion"]["set_limits"]) != set(found.findings["effusion"]["set_limits"])
+
+
+def test_by_a_rule_nobody_settled_nothing_is_ruled_out(finished: Made) -> None:  # noqa: F811
+    one = settled(finished(n=800, images=1, seed=1))
+    bare = one.unproven()
+    assert one.word == "probability" and bare.word == "score" and bare.limits.tolist() == [0, 0]

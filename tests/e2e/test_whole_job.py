@@ -85,6 +85,7 @@ def test_from_a_zip_to_an_explained_prediction(app: App, tab: Callable[..., Any]
     # Use: where the network looked, for a stored case and for a new image.
     page.get_by_role("link", name=re.compile("Use")).first.click()
     settle(page)
+    page.get_by_text("A case of the test part", exact=True).first.click()
     page.get_by_text("Where the network looked").first.wait_for(timeout=120_000)
     page.get_by_text("It does not show where the disease is").first.wait_for()
     settle(page)

@@ -190,3 +190,14 @@ def test_scores_that_are_none_are_refused_in_words() -> None:
         choose(np.array([True, False]), np.array([0.5]))
     with pytest.raises(BadInput, match="threshold"):
         at(np.array([True, False]), np.array([0.5, 0.1]), np.nan)
+
+
+def test_a_cost_at_which_nobody_or_everybody_is_called_is_said() -> None:
+    """Nobody: that is no sign that the classes cannot be told apart."""
+    has = np.repeat([True, False], [5, 95])
+    score = np.append(np.linspace(0.3, 0.6, 5), np.linspace(0.05, 0.65, 95))
+    nobody, everybody = (choose(has, score, OperatingRule("cost", k), "ill").rule for k in (1, 1000))
+    assert "calling nobody costs least" in nobody and "apart" not in nobody
+    assert "where 5 % have it" in everybody
+    flat = choose(has, np.full(100, 0.4), OperatingRule("cost", 1000), "ill").rule
+    assert "Calling every case costs least" in flat

@@ -185,3 +185,21 @@ def test_degenerate_input_is_answered_in_words(has: list[bool], score: np.ndarra
     assert shown.says
     for one in (shown.slope, shown.intercept, shown.brier, shown.ece, *(b.share for b in shown.bins)):
         assert one is None or (one.low <= one.value + 1e-9 and one.value <= one.high + 1e-9 and one.low < one.high)
+
+
+def test_of_ten_bins_of_calibrated_scores_one_is_seldom_said_to_be_off() -> None:
+    """At their own 95 % intervals it would be in two plots of five."""
+    off = []
+    for seed in range(60):
+        has, score = simulate(400, seed=seed)
+        off.append(any(one.off for one in judge(has, score, draws(has, number=20)).bins))
+    assert np.mean(off) <= 0.15
+
+
+def test_a_slope_a_little_off_departs_and_one_that_cannot_be_told_is_not_said_to_hold() -> None:
+    has, score = simulate(20_000)
+    steep = judge(has, 1 / (1 + np.exp(-1.12 * logit(score))), draws(has, number=100), "ill")
+    assert steep.departs and not steep.off
+    apart = np.repeat([False, True], 120)
+    shown = judge(apart, np.where(apart, 0.999, 0.001), draws(apart), "ill")
+    assert not shown.few and "cannot be judged" in shown.says

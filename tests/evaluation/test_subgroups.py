@@ -164,3 +164,13 @@ def test_twenty_rows_of_ten_thousand_cases_take_a_fraction_of_a_second() -> None
     made = subgroups(view, 0.5, facts, draws)
     assert len(made.rows) == 20
     assert perf_counter() - start < 3  # 0.2 s on two cores at rest
+
+
+def test_many_questions_of_the_same_cases_widen_every_interval() -> None:
+    """Fourteen findings, each flagged at 5 %, would flag a group of one run in two where nothing differs."""
+    view, facts = table(worse=1.5)
+    one, many = (subgroups(view, 0.5, facts, draws_of(view), questions) for questions in (1, 14))
+    pairs = [(a, b) for x, y in zip(one.rows, many.rows, strict=True) for a, b in zip(x.gaps, y.gaps, strict=True)]
+    assert pairs and all(b.widened.low < a.widened.low and b.widened.high > a.widened.high for a, b in pairs)
+    assert all(a.difference == b.difference for a, b in pairs)
+    assert any("14 questions" in text for text in many.says) and not any("questions" in text for text in one.says)

@@ -96,3 +96,21 @@ def test_wishes_that_are_none_are_refused_and_scores_are_named() -> None:
     assert "not calibrated" in decision_curve(has, p, calibrated=False).notes[1]
     assert exchange(0.1) == "10 %: examining 9 healthy people to find one ill"
     assert "1 healthy person" in exchange(0.5) and "to find 4 ill" in exchange(0.8)
+
+
+def test_probabilities_move_from_the_prevalence_they_were_calibrated_at() -> None:
+    """A test part with more ill than the tune part had: its own share is not what the probabilities hold at."""
+    has, p = simulate(60_000)
+    learned = float(has.mean())
+    kept = has | (np.random.default_rng(3).random(60_000) < 0.3)
+    right, wrong = (
+        decision_curve(has[kept], p[kept], None, (0.02, 0.6), prevalence=learned, learned=one)
+        for one in (learned, None)
+    )
+    own = decision_curve(has, p, None, (0.02, 0.6))
+    assert np.abs(np.array(right.model) - np.array(own.model)).max() < 0.004
+    assert np.abs(np.array(wrong.model) - np.array(own.model)).max() > 0.01
+
+
+def test_few_people_are_not_rounded_to_more() -> None:
+    assert exchange(0.6).endswith("to find 1.5 ill") and "2.3 healthy people" in exchange(0.3)

@@ -43,7 +43,7 @@ def test_no_page_draws_html_of_its_own() -> None:
 
 
 def test_every_picture_has_an_alt_text() -> None:
-    wanted = {"image", "plotly_chart", "dataframe"}
+    wanted = {"image", "plotly_chart", "dataframe", "table"}
     for file in FILES:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in wanted:

@@ -13,7 +13,7 @@ from medtl.workspace import Workspace
 from tests.pages.conftest import healthy, make_cohort, make_run, words_on
 
 PAGES = ("home", "data", "source", "strategy", "train", "trust", "use", "library", "compare", "reading")
-STEPS = PAGES[1:-2]
+STEPS = PAGES[1:-3]
 Open = Callable[..., AppTest]
 
 
@@ -190,74 +190,3 @@ def test_home_leads_to_the_last_runs(run: str, open_page: Open) -> None:
     at = open_page("home")
     healthy(at)
     assert "0.91" in words_on(at)
-
-
-class FakeConsultant:
-    """Answers at once and without a network; what the real one says is tested with the engine."""
-
-    state = "ok"
-
-    def warm(self, run: str | None = None) -> None: ...
-
-    def explain(self, run: str, case: str, label: str) -> dict[str, object]:
-        values = [[0.0, 0.5], [0.5, 1.0]]
-        says = "" if self.state == "ok" else "The map is flat."
-        return {
-            "label": label,
-            "method": "Grad-CAM",
-            "layer": "last",
-            "state": self.state,
-            "says": says,
-            "values": values,
-        }
-
-    def predict(self, run: str, paths: list[str], explain: str | None = None, **wishes: object) -> dict[str, object]:
-        one = {
-            "predicted": "malignant",
-            "scores": {"benign": 0.2, "malignant": 0.8},
-            "set": ["malignant"],
-            "picture": None,
-        }
-        why = "It does not look like the images this model was trained on."
-        said = [{**one, "file": Path(p).name, "accepted": False, "why_not": why, "explanation": None} for p in paths]
-        return {"predictions": said}
-
-
-@pytest.fixture
-def consultant(monkeypatch: pytest.MonkeyPatch) -> FakeConsultant:
-    fake = FakeConsultant()
-    monkeypatch.setattr("pages.ui.consultant.consultant", lambda: fake)
-    monkeypatch.setattr("pages.ui.answers.consultant", lambda: fake)
-    return fake
-
-
-def test_use_shows_the_original_beside_where_the_network_looked(
-    run: str, open_page: Open, consultant: FakeConsultant
-) -> None:
-    at = open_page("use", run=run)
-    healthy(at)
-    said = words_on(at)
-    assert "Where the network looked" in said
-    assert "It does not show where the disease is." in said
-    assert not at.warning, "an honest map is drawn, not excused"
-
-
-def test_use_says_a_flat_map_and_does_not_draw_it(run: str, open_page: Open, consultant: FakeConsultant) -> None:
-    consultant.state = "flat"
-    at = open_page("use", run=run)
-    healthy(at)
-    assert "The map is flat." in at.warning[0].value.replace("\\", "")
-
-
-def test_use_refuses_politely_what_is_unlike_the_training_images(
-    run: str, open_page: Open, consultant: FakeConsultant
-) -> None:
-    at = open_page("use", run=run)
-    at.segmented_control[0].set_value("New images").run()
-    at.file_uploader[0].upload("a.png", b"x", "image/png").upload("=b.png", b"y", "image/png").run()
-    at.switch_page("pages/use.py").run()  # AppTest takes the page for another one after a rerun
-    at.segmented_control[0].set_value("New images").run()
-    healthy(at)
-    said = words_on(at)
-    assert "does not look like" in said
-    assert "No map is drawn" in said

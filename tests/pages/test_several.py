@@ -87,12 +87,12 @@ def test_trust_of_grades_speaks_of_distance(office: Office, open_page: Open) -> 
 
 @pytest.mark.parametrize("name", ["multi-label", "ordinal"])
 def test_use_of_a_case(office: Office, open_page: Open, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    heat = {
-        "label": "disc", "method": "Grad-CAM", "layer": "l", "values": None, "state": "flat", "says": "No map.",
-    }  # fmt: skip
-    monkeypatch.setattr("pages.ui.answers.explain", lambda *asked: heat)
+    heat = {"method": "Grad-CAM", "layer": "l", "values": None, "state": "flat", "says": "No map."}
+    monkeypatch.setattr(consultant, "maps", lambda subject, label, *how: {label: {**heat, "label": label}})
+    monkeypatch.setattr(consultant, "ways", lambda run: {"ways": [], "layers": []})
     monkeypatch.setattr(consultant, "warm", lambda run: None)
     at = open_page("use", run=office.runs[name].name)
+    at.segmented_control(key="use-what").set_value("A case of the test part").run()
     healthy(at)
     said = words_on(at)
     assert "Reference standard" in said

@@ -16,6 +16,7 @@ from medtl.vocabulary import Cohort, OperatingRule
 from medtl.workspace import Workspace
 from pages.ui import plot_calls
 from tests.pages.conftest import amend_result, healthy, make_cohort, make_run, words_on
+from tests.trust.test_abroad import go_abroad
 
 Open = Callable[..., AppTest]
 LIGHTS = ("Data", "Discrimination", "Calibration", "Subgroups", "Robustness", "Explanation")
@@ -233,3 +234,22 @@ def test_a_run_that_waits_for_more_offers_nothing_twice(ws: Workspace, run: str,
     at = open_page("trust", run=run)
     healthy(at)
     assert not any(one.label.startswith(("Measure it", "Check the maps", "Test it there")) for one in at.button)
+
+
+def test_another_cohort_stands_beside_the_internal_test_with_the_difference(
+    ws: Workspace, run: str, open_page: Open
+) -> None:
+    rows = [row for row in results.predictions(ws.run(run)) if row.part == "test"]
+    knows_nothing = [
+        results.replace(row, scores={"benign": 0.3 + 0.01 * n, "malignant": 0.7 - 0.01 * n})
+        for n, row in enumerate(rows)
+    ]
+    go_abroad(ws.run(run), knows_nothing, brighter=0.5)
+    at = open_page("trust", run=run)
+    healthy(at)
+    said = words_on(at)
+    assert "Other site" in said and "external" in said
+    beside = next(one.value for one in at.table if "difference" in one.value)
+    assert {"Sensitivity", "Specificity", "AUROC"} <= set(beside["number"])
+    assert all(" to " in cell for cell in beside["difference"])
+    assert "brightness" in said

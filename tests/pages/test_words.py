@@ -48,3 +48,10 @@ def test_plurals_and_sizes() -> None:
 
 def test_names_that_several_share_get_the_id_behind_them() -> None:
     assert words.distinct({"a": "x", "b": "x", "c": "y"}) == {"a": "x (a)", "b": "x (b)", "c": "y"}
+
+
+def test_short_of_all_is_never_written_as_all() -> None:
+    assert words.part(99_999, 100_000) == "99.9 %" and words.part(1, 100_000) == "0.1 %"
+    assert words.part(20, 20) == "100 %" and words.part(0, 0) == "0 %"
+    nearly = Estimate("sensitivity", 0.996, 0.99, 0.999, 1000, "Wilson")
+    assert words.value(nearly) == "99.6 %"

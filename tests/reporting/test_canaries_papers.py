@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from medtl import external
 from medtl.cohorts import library
-from medtl.reporting import answers, checklists, content, exporting, mlflow, papers, recipes
-from medtl.runs import results
+from medtl.reporting import answers, checklists, content, exporting, mlflow, papers, recipes, saying
+from medtl.runs import choices, results
 from medtl.start import start
+from medtl.trust import reader
 from medtl.workspace import Workspace
 from tests import builders, canaries
 from tests.canaries import Corpus
@@ -47,7 +49,27 @@ def run(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Works
     made = start(ws, cohort.id, source, "linear-probe", launch=False)
     assert builders.work(ws.run(made)) == 0, (ws.run(made) / "log.txt").read_text()
     answers.save(ws.run(made), {"question": f"{TITLE} =1+1 | **x**"})
+    _test_elsewhere(ws, made, corpus)
+    _read(ws.run(made), cohort.classes)
+    choices.write(ws.run(made), prevalence=dict.fromkeys(cohort.classes, 0.1))
     return ws, made
+
+
+def _test_elsewhere(ws: Workspace, run: str, corpus: Corpus) -> None:
+    """On a cohort of the same people, which has another hostile name; what was learned from is left out."""
+    lines = (corpus.root / "labels.csv").read_text().splitlines(keepends=True)
+    (corpus.root / "fewer.csv").write_text("".join(lines[:-1]))
+    other = library.add(ws, corpus.root / "fewer.csv", name=f"Elsewhere {TITLE}")
+    assert external.ask(ws, run, other.id, launch=False)
+    assert builders.work(ws.run(run)) == 0, (ws.run(run) / "log.txt").read_text()
+
+
+def _read(folder: Path, classes: tuple[str, ...]) -> None:
+    cases = [row.case for row in results.predictions(folder) if row.part == "test"]
+    reader.start(folder, "R1", cases, classes)
+    while (case := reader.get(folder, "R1", None).next) is not None:
+        reader.record(folder, "R1", None, case, classes[0], 3.0)
+    reader.stop(folder, "R1", None)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +117,13 @@ def test_no_paper_and_no_export_holds_a_trace(written: Path, corpus: Corpus) -> 
     assert {name: hits for name, hits in traces.items() if hits} == {}
     names = [name for name in found if canaries.traces(name.encode(), corpus.tokens)]
     assert names == []
+
+
+def test_every_part_of_the_evaluation_is_in_what_was_searched(run: tuple[Workspace, str]) -> None:
+    facts = content.read(*run)
+    assert facts.abroad and facts.readings and facts.attention is not None and facts.neighbours is not None
+    assert all(one.here for one in facts.judgement.views) and facts.judgement.sets and facts.judgement.subgroups
+    assert "external test" not in saying.not_done(facts) and "reader study" not in saying.not_done(facts)
 
 
 def test_the_text_of_a_pdf_holds_no_trace(written: Path, corpus: Corpus) -> None:

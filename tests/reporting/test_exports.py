@@ -1,5 +1,6 @@
 """What leaves MedTL works elsewhere: the exported model answers as the app does, the recipe repeats the run."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -14,8 +15,10 @@ from PIL import Image
 from medtl import cli
 from medtl.cohorts.pixels import Pixels
 from medtl.errors import BadInput, MedtlError
+from medtl.evaluation.recalibrating import Calibrator, Kind
 from medtl.reporting import content, exporting, mlflow, recipes
 from medtl.runs import results
+from medtl.trust import judge
 from medtl.workspace import Workspace
 from tests.builders import work
 from tests.conftest import Practice
@@ -49,17 +52,39 @@ def test_classes_threshold_preprocessing_and_calibration_go_along(
     result = results.load(practice.folder)
     assert said["classes"] == list(practice.cohort.classes) and said["threshold"] == result.threshold.value  # type: ignore[union-attr]
     assert said["input"]["range"] == [0, 1] and said["size"] == 96 and "bilinear" in said["preprocessing"]
-    assert {"temperature", "on_test_part"} <= set(said["calibration"])
+    judged = content.read(practice.ws, practice.run).judgement
+    view = judged.views[0]
+    assert said["calibration"]["kind"] == view.calibrator.kind and said["calibration"]["call_it"] == view.word
+    assert said["calibration"]["numbers"] == list(view.calibrator.numbers)
+    assert said["prediction_set"]["least_scores"] == list(judged.sets[0].limits)
     assert {file.name for file in there.iterdir()} == {
         "model.onnx", "model.json", "example.py", "selftest.json", "README.md", "recipe.json",
     }  # fmt: skip
+
+
+def judged_limits(practice: Practice) -> tuple[float, ...]:
+    return content.read(practice.ws, practice.run).judgement.sets[0].limits
+
+
+@pytest.mark.parametrize(("kind", "numbers"), [("none", ()), ("temperature", (2.5,)), ("platt", (0.7, -0.4))])
+@pytest.mark.parametrize("at", [0, 1, None])
+def test_the_example_calibrates_as_the_app_does(kind: Kind, numbers: tuple[float, ...], at: int | None) -> None:
+    if at is None and kind == "platt":
+        pytest.skip("Platt scaling is for two classes")
+    code = exporting.CODE[exporting.CODE.index("def calibrated") : exporting.CODE.index("for path")]
+    there = {"np": np, "about": {"calibration": {"kind": kind, "numbers": numbers}, "positive_index": at}}
+    exec(code, there)  # noqa: S102 - our own text
+    scores = np.random.default_rng(0).dirichlet([0.3] * (3 if at is None else 2), 50).astype(np.float32)
+    wanted = Calibrator(kind, numbers, 0, 0, None, "").table(scores, at)
+    given = np.array([there["calibrated"](row) for row in scores])
+    assert np.abs(given - wanted).max() < 1e-5
 
 
 def test_the_example_runs_alone_and_calls_as_the_app_did(
     exported: tuple[exporting.SelfTest, Path], practice: Practice
 ) -> None:
     _, there = exported
-    assert len([line for line in exporting.CODE.splitlines() if line.strip()]) < 25
+    assert len([line for line in exporting.CODE.splitlines() if line.strip()]) < 40
     rows = [row for row in results.predictions(practice.folder) if row.part == "test"][:3]
     for row in rows:
         Image.fromarray(Pixels(practice.ws.cohort(practice.cohort.id)).image(row.case)).save(there / f"{row.case}.png")
@@ -70,6 +95,13 @@ def test_the_example_runs_alone_and_calls_as_the_app_did(
         assert line.startswith(f"{row.case}.png {row.predicted} ")
         given = dict(re.findall(r"'(\w+)': ([0-9.]+)", line))
         assert all(abs(float(given[label]) - score) < 1e-3 for label, score in row.scores.items())
+        mended = json.loads(line.partition("calibrated ")[2].partition("]")[0] + "]")
+        view = content.read(practice.ws, practice.run).judgement.views[0]
+        at = practice.cohort.classes.index(view.name)
+        wanted = view.calibrator.table(np.array([list(row.scores.values())]), at)[0]
+        assert np.abs(np.array(mended) - wanted).max() < 2e-3
+        assert all((f"'{name}'" in line.partition("ruled out")[2]) == (row.scores[name] >= least)
+                   for name, least in zip(practice.cohort.classes, judged_limits(practice), strict=True))  # fmt: skip
     for name in names:
         (there / name).unlink()
 
@@ -97,6 +129,9 @@ def test_a_recipe_repeats_the_run_bit_for_bit(practice: Practice, tmp_path: Path
     first, second = (place / "result" / "weights.safetensors" for place in (practice.folder, folder))
     assert first.read_bytes() == second.read_bytes()
     assert (first.parent / results.PREDICTIONS).read_bytes() == (second.parent / results.PREDICTIONS).read_bytes()
+    one, other = judge.judge(practice.folder), judge.judge(folder)
+    assert dataclasses.replace(one, run=other.run) == other
+    assert json.loads((tmp_path / "recipe.json").read_text())["recipe"]["operating"]["kind"] == "youden"
 
 
 def test_a_recipe_of_other_data_or_another_source_is_refused(practice: Practice, tmp_path: Path) -> None:

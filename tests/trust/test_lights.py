@@ -234,3 +234,44 @@ def test_of_several_classes_the_worst_decides(finished: Made) -> None:
     folder = finished("single-label", ("a", "b", "c"))
     found = lit(judge.judge(folder), results.load(folder))
     assert found["calibration"].state != "holds" and found["calibration"].reason[:2] in ("a:", "b:", "c:")
+
+
+def test_a_departure_that_is_shown_is_never_said_not_to_be(good: tuple[Judgement, Result]) -> None:
+    view = good[0].views[0]
+
+    def calibration(**changes: Any) -> Light:
+        after = dataclasses.replace(view.mended.after, **changes)
+        mended = dataclasses.replace(view.mended, after=after)
+        return lit(dataclasses.replace(good[0], views=(dataclasses.replace(view, mended=mended),)), good[1])[
+            "calibration"
+        ]
+
+    little = calibration(slope=number(0.88, 0.82, 0.95))
+    assert little.state == "with care" and "too extreme" in little.reason
+    unknown = calibration(slope=None, notes=("The calibration slope cannot be computed: all errors are gone.",))
+    assert unknown.state == "not known" and "No departure" not in unknown.reason
+
+
+def test_many_images_of_few_patients_are_few(good: tuple[Judgement, Result]) -> None:
+    view = good[0].views[0]
+    point = dataclasses.replace(view.point, sensitive=dataclasses.replace(view.point.sensitive, patients=5))
+    few = dataclasses.replace(good[0], views=(dataclasses.replace(view, point=point),))
+    found = lit(few, good[1])["data"]
+    assert found.state == "with care" and "5 of its test patients" in found.reason
+
+
+def test_a_ranking_the_wrong_way_round_and_a_source_that_hurts_are_called_so(good: tuple[Judgement, Result]) -> None:
+    wrong = dataclasses.replace(good[1], estimates=(number(0.2, 0.1, 0.3),))
+    assert "wrong way round" in lit(good[0], wrong)["discrimination"].reason
+    hurt = dataclasses.replace(good[1], guards=(guard(), guard("from-scratch", "hurts")))
+    found = lit(good[0], hurt)["discrimination"]
+    assert found.state == "does not hold" and "costs less" not in found.short
+
+
+def test_what_was_too_few_never_denies_what_was_shown(good: tuple[Judgement, Result]) -> None:
+    lower, few = group("lower"), group("too few to say", few=True)
+    both = dataclasses.replace(lower, rows=(*lower.rows, *few.rows))
+    found = lit(dataclasses.replace(good[0], subgroups=(both,)), good[1])["subgroups"]
+    assert found.state == "does not hold" and not any("no difference" in text for text in found.also)
+    several = dataclasses.replace(good[0], subgroups=(group("no difference shown"),) * 3)
+    assert "any of 2 groups" in lit(several, good[1])["subgroups"].reason

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from medtl.errors import NotFound
-from medtl.reporting import report, statements
+from medtl.reporting import report, saying, statements
 from medtl.reporting.content import Facts
 from medtl.reporting.document import Document, Section, Table, Text
 
@@ -85,5 +85,5 @@ def make(checklist: Checklist, facts: Facts) -> Document:
         title=f"{checklist.title}: {facts.recipe.title}",
         subtitle=f"Pre-filled from run {facts.recipe.run}; places are those of its study report",
         sections=(about, *sections),
-        foot=report.research_use(facts),
+        foot=saying.research_use(facts),
     )

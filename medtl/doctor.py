@@ -1,6 +1,5 @@
 """Can MedTL work here? Versions, device, decoders, disk and limits, each with a word on what to do when it is wrong."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from typing import Any
 from medtl.cohorts import limits
 from medtl.errors import MedtlError
 from medtl.sources import limits as source_limits
+from medtl.sources.optional import installed
 from medtl.start import versions
 from medtl.training import hindsight
 from medtl.training.machine import machine
@@ -44,8 +44,8 @@ def examine(workspace: Workspace) -> dict[str, Any]:
         "torch": pair,
         "device": machine().describe(),
         "estimates": hindsight.typical(workspace),
-        "decoders": {name: _present(module) for module, name in _DECODERS.items()},
-        "extras": {f"{name} ({what})": _present(name) for name, what in _EXTRAS.items()},
+        "decoders": {name: installed(module) for module, name in _DECODERS.items()},
+        "extras": {f"{name} ({what})": installed(name) for name, what in _EXTRAS.items()},
         "home": str(workspace.home),
         "disk_free_gb": round(workspace.free() / 1e9, 1),
         "disk_low": workspace.free() < _LEAST_DISK,
@@ -67,7 +67,3 @@ def _torch_pair() -> dict[str, Any]:
     if answer.returncode:
         return {"error": answer.stderr.strip().splitlines()[-1] if answer.stderr.strip() else "no reason given"}
     return dict(json.loads(answer.stdout))
-
-
-def _present(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None

@@ -84,9 +84,8 @@ def carry_out(
         mapping=dict(asked.mapping),
         excluded=asked.excluded,
         notes=_notes(frozen.cohort, other, tested, asked.mapping, _at_home(workspace, frozen.cohort, tested)),
-        limit=frozen.neighbours.limit,
-        internal=_side(frozen, own, looks[frozen.cohort.id]),
-        external=_side(frozen, features, looks[other.id]),
+        internal=_side(workspace, frozen, internal, own, looks[frozen.cohort.id]),
+        external=_side(workspace, frozen, tested, features, looks[other.id]),
         other_patients=other_patients,
         synthetic=other.synthetic,
         seconds=round(time.monotonic() - began, 2),
@@ -136,13 +135,13 @@ def _looks(workspace: Workspace, id: str, cases: Sequence[Case]) -> np.ndarray:
     return np.array(rows, dtype=np.float32).reshape(len(rows), len(LOOKS))
 
 
-def _side(frozen: Frozen, features: np.ndarray, looks: np.ndarray) -> Side:
-    away = frozen.distances(features)
+def _side(workspace: Workspace, frozen: Frozen, of: Cohort, features: np.ndarray, looks: np.ndarray) -> Side:
+    away, refused = frozen.unlike(features, Pixels(workspace.cohort(of.id)), of.cases)
     return Side(
         cases=len(features),
         looks={name: _spread(looks[:, i]) for i, name in enumerate(LOOKS)},
         distance=float(away.mean()) if len(away) else 0.0,
-        refused=float((away > frozen.neighbours.limit).mean()) if len(away) else 0.0,
+        refused=float(refused.mean()) if len(refused) else 0.0,
     )
 
 

@@ -25,7 +25,6 @@ from medtl.explanation import badges, states
 from medtl.explanation.methods import DEFAULT, METHODS
 from medtl.runs import attention, results, store
 from medtl.runs.attention import Attention, CaseAttention, Share, Step
-from medtl.sources import library as sources
 from medtl.vocabulary import Cohort, Estimate, MapCheck
 from medtl.workspace import Workspace, write_whole
 
@@ -88,16 +87,10 @@ class _Work:
 
 def explainer_of(workspace: Workspace, run_id: str) -> "Explainer":
     """The network of a finished run, ready to say where it looked."""
-    from medtl.explanation.explainer import Explainer
-    from medtl.sources.weights import load_trained
-    from medtl.training import device, meaning
+    from medtl.frozen import Frozen
+    from medtl.training import device
 
-    folder = store.folder(workspace, run_id)
-    cohort = cohorts.load(workspace, results.load(folder).recipe.cohort)
-    source = sources.from_run(folder)
-    network = load_trained(source, meaning.width(source.task, len(cohort.classes)))
-    where = device.choose("cpu")
-    return Explainer(network, source.input, cohort.classes, source.task, where.where, where.chunk_forward)
+    return Frozen(workspace, run_id, device.choose("cpu")).explainer()
 
 
 def explain_run(

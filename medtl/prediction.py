@@ -21,18 +21,16 @@ from medtl.asking.answer import DO_NOT, Answer, as_dict, as_message, in_words, u
 from medtl.asking.brought import brought
 from medtl.asking.reading import File, Picture
 from medtl.asking.settled import Settled
-from medtl.cohorts import library as cohorts
 from medtl.cohorts.pixels import Pixels, stretched
 from medtl.cohorts.reading import Asker
 from medtl.errors import BadInput
 from medtl.evaluation import conformal, thresholds
-from medtl.explanation import neighbours
+from medtl.frozen import Frozen
 from medtl.gate import gate
 from medtl.gate.gate import UNLIKE, Verdict
 from medtl.gate.photometry import seen
 from medtl.runs import diary, findings, results, store
-from medtl.sources import library as sources
-from medtl.vocabulary import Cohort, HeatMap, Source
+from medtl.vocabulary import HeatMap
 from medtl.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -68,28 +66,15 @@ class Trained:
 
     def __init__(self, workspace: Workspace, run_id: str, settled: Settled | None = None) -> None:
         """`settled`: what was decided since the run ended (calibration, threshold, limits by class)."""
-        from threadpoolctl import ThreadpoolController
-
-        from medtl.sources.weights import load_trained
         from medtl.training import device as devices
-        from medtl.training import meaning
-        from medtl.training.inference import Eye, Looks
 
         self.folder = store.folder(workspace, run_id)
         self.result = results.load(self.folder)
-        self.source: Source = sources.from_run(self.folder)
-        self.cohort: Cohort = cohorts.load(workspace, self.result.recipe.cohort)
-        self.classes = self.cohort.classes
-        self.cohort_folder = workspace.cohort(self.cohort.id)
-        self.task = self.source.task  # what the outputs mean is on the card of the run
-        self.network = load_trained(self.source, meaning.width(self.task, len(self.classes)))
         # One image at a time is as quick on the CPU, and a GPU may be busy training.
-        self.device = devices.choose("cpu")
-        self.looks = Looks(self.source.looks, self.source.looks_like)
-        self.eye = Eye(self.network, self.source.input, self.device, self.looks)
-        self.pools = ThreadpoolController()  # numpy's threads would fight torch's: thirty times slower, measured
-        self.neighbours = neighbours.load(self.result.folder)
-        self.gate = gate.load(self.result.folder, self.neighbours)
+        self.frozen = Frozen(workspace, run_id, devices.choose("cpu"))
+        self.source, self.cohort, self.eye = self.frozen.source, self.frozen.cohort, self.frozen.eye
+        self.classes, self.task, self.neighbours = self.frozen.classes, self.frozen.task, self.frozen.neighbours
+        self.cohort_folder = workspace.cohort(self.cohort.id)
         self.salt = workspace.salt()
         # A new image is opened as the cohort's were, in a process of its own.
         self.desk = Asker(self.cohort.reading, self.salt, self.source.input.size, self.source.input.channels)
@@ -169,15 +154,11 @@ class Trained:
     @functools.cached_property
     def explainer(self) -> "Explainer":
         """Says where the network looked; made when first asked."""
-        from medtl.explanation.explainer import Explainer
-
-        return Explainer(
-            self.network, self.source.input, self.classes, self.task, self.device.where, self.device.chunk_forward
-        )
+        return self.frozen.explainer()
 
     def describe(self) -> dict[str, Any]:
         """What holds for every answer: beside them, once."""
-        how = self.gate.how if self.gate else gate.BEFORE
+        how = self.frozen.gate.how if self.frozen.gate else gate.BEFORE
         return {"classes": list(self.classes), "positive": self.cohort.positive, "gate": how, **self.settled.describe()}
 
     def warm(self) -> None:
@@ -224,14 +205,13 @@ class Trained:
 
     def _of(self, pictures: Sequence[Picture], wish: Wish) -> list[tuple[Answer, np.ndarray]]:
         """Answers that do not know yet whose they are, with their scores (K,)."""
-        from medtl.training.inference import head_scores
-
         each = self._seen(pictures, wish.looks)  # (looks, n, D)
-        features = each[: 1 + self.looks.times].mean(axis=0)
+        features = each[: 1 + self.source.looks].mean(axis=0)
         together = features if not wish.looks else each.mean(axis=0)
-        scores = head_scores(self.network.head, together, self.task)
-        apart = [head_scores(self.network.head, look, self.task) for look in each] if wish.looks else []
-        near, verdicts = self._judged(features, pictures)
+        scores = self.frozen.scores(together)
+        apart = [self.frozen.scores(look) for look in each] if wish.looks else []
+        of = seen([picture.looks for picture in pictures], [picture.facts for picture in pictures])
+        near, verdicts = self.frozen.judged(features, of)
         made = []
         for n, picture in enumerate(pictures):
             answer = self._put(scores[n], verdicts[n])
@@ -261,14 +241,7 @@ class Trained:
             return np.stack([pixels[i] if grey else np.broadcast_to(pixels[i], (spec.channels, *pixels[i].shape[1:]))
                              for i in rows])  # fmt: skip
 
-        return self.eye.each(take, np.arange(len(pixels)), range(1 + self.looks.times + more))
-
-    def _judged(self, features: np.ndarray, pictures: Sequence[Picture]) -> tuple[np.ndarray, list[Verdict]]:
-        with self.pools.limit(limits=1, user_api="blas"):
-            near = self.neighbours.distances(features)
-            if self.gate is None:
-                return near, gate.by_likeness(self.neighbours, near)
-            return near, self.gate.judge(features, seen([p.looks for p in pictures], [p.facts for p in pictures]), near)
+        return self.eye.each(take, np.arange(len(pixels)), range(1 + self.source.looks + more))
 
     def _put(self, scores: np.ndarray, verdict: Verdict | None, settled: Settled | None = None) -> Answer:
         """(K,) scores -> the answer, without what belongs to one picture."""

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from medtl.cohorts.labelling.medmnist_sets import RECORD, SETS, SIZES, PublishedSet
+from medtl.cohorts.originals import link
 from medtl.errors import BadInput, MedtlError, NotFound, NotReady
 from medtl.workspace import Workspace
 
@@ -65,7 +66,7 @@ def fetch(ws: Workspace, name: str, size: int = 28, on_progress: Progress | None
     place.mkdir(mode=0o700)
     try:
         if target.exists():
-            _link(target, place / target.name)  # the package looks whether it is the published one
+            link(target, place / target.name)  # the package looks whether it is the published one
         answer = _in_a_process(known.name, size, place, on_progress, most)
         if answer["fetched"]:
             os.replace(place / target.name, target)
@@ -73,13 +74,6 @@ def fetch(ws: Workspace, name: str, size: int = 28, on_progress: Progress | None
         raise _not_fetched(answer, target)
     finally:
         shutil.rmtree(place, ignore_errors=True)
-
-
-def _link(file: Path, to: Path) -> None:
-    try:
-        os.link(file, to)
-    except OSError:  # a disk that knows no links
-        shutil.copyfile(file, to)
 
 
 def _not_fetched(answer: dict[str, Any], target: Path) -> MedtlError:

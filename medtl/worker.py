@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from medtl.explanation.neighbours import Neighbours
+    from medtl.followup import Tested
     from medtl.sources.network import Network
     from medtl.training.examples import Fitted
 
@@ -134,6 +134,7 @@ class _Story:
 
         share_the_cores()
         # Imported only now: a run that waits for its turn should not take the memory of one that computes.
+        from medtl import followup
         from medtl.training import device as devices
         from medtl.training.examples import Stopped
 
@@ -164,16 +165,13 @@ class _Story:
                 "The time you gave cut this control short, which would flatter what it controls: not compared."
             )
         elif self.recipe.control_for and not fitted.stopped:  # a control cut short would flatter what it controls
-            try:
-                self._tell_whom_it_controls()
-            except MedtlError as error:  # the other run was deleted or is damaged; this one is sound all the same
-                self.listener.note(f"The run this is a control of could not be told: {error}")
+            followup.tell_whom_it_controls(self.workspace, self.recipe, self.cohort, self._tested(), self.listener)
         if not fitted.stopped:
             events.append(
                 self.folder, "finished", seconds=round(self.seconds["total"], 2), peak_memory_mb=_peak_memory_mb()
             )
             self._further()
-            self._unasked()
+            followup.unasked(self.workspace, self.folder, self.device, self.listener)
         return 0
 
     # ---- read --------------------------------------------------------------------------------------------------------
@@ -557,44 +555,15 @@ class _Story:
 
     def _go_further(self) -> int:
         """A run that has its result and was launched again: only what was wished for since is done."""
-        self._grant()
+        from medtl import followup
+
+        followup.grant(self.workspace, self.folder, self.device, self.listener)
         if store.cross_validation_wished(self.folder):
             self._read()
             self._prepare()
             self._further()
         events.append(self.folder, "finished")
         return 0
-
-    def _grant(self) -> None:
-        """What was asked of the frozen network. Whatever goes wrong is said, and takes nothing away from the result; a
-        wish that was stopped or cannot be granted is dropped, that of a killed process stays."""
-        from medtl import elsewhere, explaining, robustness
-
-        work: dict[str, Callable[..., bool]] = {
-            wishes.ROBUSTNESS: robustness.carry_out,
-            wishes.EXTERNAL: elsewhere.carry_out,
-            wishes.EXPLANATION: explaining.carry_out,
-        }
-        for name in wishes.waiting(self.folder):
-            try:
-                wish = wishes.read(self.folder, name) or {}
-                if not work[name](self.workspace, self.folder, self.device, self.listener, **wish):
-                    self.listener.note(f"{wishes.SAID[name]} was stopped; nothing of it was kept.")
-            except MedtlError as error:
-                self.listener.note(f"{wishes.SAID[name]} could not be carried out. {error}")
-            except Exception:  # the result is there and sound
-                log.exception("%s could not be carried out", name)
-                self.listener.note(f"{wishes.SAID[name]} could not be carried out; the details are in log.txt.")
-            wishes.drop(self.folder, name)
-
-    def _unasked(self) -> None:
-        """What is worth knowing of every result and costs some seconds."""
-        from medtl import explaining, robustness
-
-        if not self.recipe.control_for:
-            explaining.beside_result(self.workspace, self.folder, self.listener, grouped=bool(self.recipe.group))
-        if self.recipe.strategy != "from-scratch":
-            robustness.unasked(self.workspace, self.folder, self.device)
 
     def _further(self) -> None:
         """What nobody should wait for with the result: learning curve, cross-validation."""
@@ -614,6 +583,14 @@ class _Story:
             further.cross_validate(parts, wished)
             (self.folder / store.WISH).unlink(missing_ok=True)
             events.append(self.folder, "finished", says="Cross-validated")
+
+    def _tested(self) -> "Tested":
+        from medtl.followup import Tested
+
+        test = self.examples.test
+        cases = tuple(self.cohort.cases[i].id for i in test)
+        patients = self.patients[test] if self.patients is not None else None
+        return Tested(cases, self.examples.truth[test], self.scores[test], patients)
 
     def _estimate(self) -> dict[str, Any] | None:
         """What was told before this run started, beside what it took."""
@@ -644,37 +621,6 @@ class _Story:
     def _resumed(self) -> bool:
         told = events.read(self.folder, skip=("step", "phase", "epoch"))
         return sum(event["event"] == "started" for event in told) > 1
-
-    def _tell_whom_it_controls(self) -> None:
-        """Put the difference to this from-scratch run into the run it is the control of, and into those of its group:
-        the same network, split and seed, so that one control serves all."""
-        controlled = store.folder(self.workspace, self.recipe.control_for)
-        group = store.recipe(controlled).group
-        together = [one.run for one in store.recipes(self.workspace) if group and one.group == group]
-        for run in dict.fromkeys([self.recipe.control_for, *together]):
-            other = store.folder(self.workspace, run)
-            if (other / store.RESULT).is_dir():
-                self._tell(other)
-
-    def _tell(self, other: Path) -> None:
-        import numpy as np
-
-        from medtl.evaluation import tasks
-
-        theirs = {row.case: row for row in results.predictions(other) if row.part == "test"}
-        e, cohort = self.examples, self.cohort
-        rows = [theirs.get(cohort.cases[i].id) for i in e.test]
-        if any(row is None for row in rows):
-            self.listener.note("The run this is a control of was tested on other cases; they were not compared.")
-            return
-        mine = self.scores[e.test]
-        them = np.array([[row.scores[name] for name in cohort.classes] for row in rows if row is not None])
-        patients = self.patients[e.test] if self.patients is not None else None
-        said = tasks.compare(
-            cohort, e.truth[e.test], them, mine, patients,
-            name="from-scratch", run=self.recipe.run, seed=self.recipe.seed,
-        )  # fmt: skip
-        write_whole(other / store.RESULT / results.CONTROL, json.dumps(said, ensure_ascii=False))
 
     @staticmethod
     def _cores() -> int:
@@ -721,6 +667,7 @@ _NEEDED = (
     "medtl.explanation.checks",
     "medtl.explanation.explainer",
     "medtl.explanation.neighbours",
+    "medtl.followup",
     "medtl.further",
     "medtl.frozen",
     "medtl.gate.gate",

@@ -344,6 +344,7 @@ def frozen_run(ws: Workspace, cohort: Cohort, source_id: str, run: str = "r-froz
     from medtl import strategies
     from medtl.evaluation import tasks
     from medtl.explanation import neighbours
+    from medtl.gate import gate, learning
     from medtl.modalities.image import ImageInputs, keys
     from medtl.runs import results
     from medtl.sources import cards, library, trained
@@ -372,7 +373,13 @@ def frozen_run(ws: Workspace, cohort: Cohort, source_id: str, run: str = "r-froz
     made = trained.source_of(store.recipe(place), cohort, source, plan, judged, result)
     cards.write(result, made, "made by a test")
     ids = [case.id for case in cohort.cases]
-    neighbours.learn([ids[i] for i in e.train], fitted.features[e.train], fitted.features[e.tune]).save(result)
+    near = neighbours.learn([ids[i] for i in e.train], fitted.features[e.train], fitted.features[e.tune])
+    near.save(result)
+    train, tune = (
+        gate.Cases(fitted.features[p], learning.seen_of(inputs.pixels, [cohort.cases[i] for i in p]), p)
+        for p in (e.train, e.tune)
+    )
+    gate.learn(near, e.train, train, tune, frozen=True).save(result)
     learned = [ids[i] for i in (*e.train, *e.tune)]
     seen.save(result, seen.fingerprints(inputs.pixels.thumbnails(learned)))
     rows = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from medtl import elsewhere, external, housekeeping
 from medtl.cohorts import library as cohorts
@@ -135,7 +135,6 @@ def test_what_shifts_is_kept_in_numbers(bench: Bench, run: Path) -> None:
     assert found.external.looks["brightness"].mean < 0.7 * found.internal.looks["brightness"].mean
     assert found.external.looks["width"].quantiles == (64.0,) * 5
     assert found.external.distance != found.internal.distance > 0 and 0 <= found.internal.refused <= 1
-    assert found.limit > 0
     shift = afterwards.shift(found)
     assert shift is not None and shift.internal.dtype == shift.external.dtype == np.float16
     assert shift.internal.shape == (len(bench.cohort.split.test), shift.external.shape[1])
@@ -144,13 +143,33 @@ def test_what_shifts_is_kept_in_numbers(bench: Bench, run: Path) -> None:
     assert set(shift.internal_cases) == set(bench.cohort.split.test)
 
 
-def test_the_distance_is_that_of_the_gate(bench: Bench, run: Path) -> None:
+def test_an_image_is_refused_here_as_it_would_be_as_a_new_one(bench: Bench, run: Path) -> None:
+    from medtl.prediction import Trained
+
+    test = bench.cohort.split.test
+    folder = bench.copies("strange", test, ImageOps.invert)
+    bench.copies("strange", test[: len(test) // 2])
+    found = bench.test(bench.add(folder.name))
+    asked = Trained(bench.ws, run.name)
+    try:
+        refused = [not answer.accepted for answer in asked.predict([folder])]
+    finally:
+        asked.close()
+    assert len(refused) == found.cases and 0 < np.mean(refused) < 1
+    assert found.external.refused == pytest.approx(np.mean(refused)) and found.internal.refused < np.mean(refused)
+
+
+def test_a_run_without_a_gate_refuses_by_distance(bench: Bench, run: Path) -> None:
     from medtl.frozen import Frozen
 
     frozen = Frozen(bench.ws, run.name, CPU)
+    frozen.gate = None
+    pixels, cases = Pixels(bench.ws.cohort(bench.cohort.id)), bench.cohort.cases[:7]
     features = np.random.default_rng(0).normal(0, 1, (7, frozen.neighbours.features.shape[1])).astype(np.float32)
-    gate = [frozen.neighbours.nearest(row)[1] for row in features]
-    assert frozen.distances(features) == pytest.approx(gate, abs=1e-6) and len(frozen.distances(features[:0])) == 0
+    away, refused = frozen.unlike(features, pixels, cases)
+    assert away == pytest.approx([frozen.neighbours.nearest(row)[1] for row in features], abs=1e-6)
+    assert refused.tolist() == [not frozen.neighbours.accepts(distance) for distance in away]
+    assert all(len(none) == 0 for none in frozen.unlike(features[:0], pixels, ()))
 
 
 def test_features_of_many_are_drawn(bench: Bench, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

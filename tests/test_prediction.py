@@ -239,13 +239,13 @@ def test_what_is_decided_later_is_plugged_in(trained: Trained, practice: Practic
 
 
 def test_a_run_from_before_the_gate_says_so(trained: Trained, practice: Practice, tmp_path: Path) -> None:
-    gate, trained.gate = trained.gate, None
+    gate, trained.frozen.gate = trained.frozen.gate, None
     try:
         answer = trained.predict([practice.original(practice.cohort.split.train[0])])[0]
         assert answer.accepted and answer.gate is not None and "before the gate" in answer.gate.how
         assert "before the gate" in trained.describe()["gate"]
     finally:
-        trained.gate = gate
+        trained.frozen.gate = gate
 
 
 # ---- the diary ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medtl import robustness, start
+from medtl import followup, robustness, start
 from medtl.cohorts import library as cohorts
 from medtl.errors import BadInput, MedtlError, NotFound, NotReady
 from medtl.modalities.perturbations import PERTURBATIONS
@@ -227,8 +227,6 @@ def test_a_wish_is_carried_out_by_the_worker_also_after_it_was_killed(bench: Ben
 def test_what_was_asked_and_goes_wrong_is_said_and_dropped(
     bench: Bench, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medtl import worker
-
     def fails(*_: object, **__: object) -> bool:
         raise error
 
@@ -237,10 +235,9 @@ def test_what_was_asked_and_goes_wrong_is_said_and_dropped(
         if error is None:
             monkeypatch.setattr(robustness, "carry_out", lambda *_, **__: False)
         robustness.ask(bench.ws, run.name, launch=False)
-        story = worker._Story(bench.ws, run, store.recipe(run))
-        story.device = CPU
-        story._grant()
-        said = status.progress(run).notes[-1]
+        heard = Heard()
+        followup.grant(bench.ws, run, CPU, heard)
+        (said,) = heard.notes
         expected = {MedtlError: "The pictures are gone.", RuntimeError: "log.txt"}.get(type(error), "was stopped")
         assert said.startswith("The test of robustness") and expected in said and not wishes.waiting(run)
     assert results.load(run).estimates

@@ -122,5 +122,5 @@ def share(old: Path, folder: Path, names: Iterable[str]) -> None:
 def link(old: Path, new: Path) -> None:
     try:
         os.link(old, new)
-    except OSError:
+    except OSError:  # a disk that knows no links
         shutil.copyfile(old, new)

@@ -15,7 +15,6 @@ MISSING = "not recorded"
 AGE = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*([dwmy]?)[a-z]*\s*", re.IGNORECASE)
 YEARS = {"": 1.0, "y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
 
-Naming = Callable[[float | None, float | None], str]  # from the edges of a band
 Value = str | float | int | None
 
 

@@ -4,7 +4,7 @@ A badge of many cases is passed when the whole interval keeps the limit, not pas
 and "cannot be told" between. "Where the network looked" is all a map may be said to show.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,12 +105,6 @@ def mean(values: np.ndarray, patients: Sequence[str | None] | None, seed: int = 
     means = (values @ weights) / np.maximum(weights.sum(axis=0), 1)
     low, high = percentiles(np.asarray(means))
     return float(values.mean()), low, high, drawn.how
-
-
-def in_short(checks: Sequence[MapCheck]) -> Mapping[str, int]:
-    """How many passed, did not pass, cannot be told."""
-    said = [check.passed for check in checks]
-    return {"passed": said.count(True), "not passed": said.count(False), "cannot be told": said.count(None)}
 
 
 def _verdict(low: float, high: float, words: _Words) -> bool | None:

@@ -33,10 +33,9 @@ class Neighbours:
     test: np.ndarray | None = None
 
     def nearest(self, features: np.ndarray, count: int = 3) -> tuple[list[tuple[str, float]], float]:
-        """(D,) -> the nearest training cases with their distance (0 the same, 2 opposite), and the gate's distance."""
+        """(D,) -> the nearest training cases with their distance (0 the same, 2 opposite), and that to the tenth."""
         distances = self.distances(features[None])[0]
-        ordered = np.partition(distances, min(NEAREST, len(distances)) - 1)
-        return self.closest(distances, count), float(ordered[min(NEAREST, len(ordered)) - 1])
+        return self.closest(distances, count), float(tenth(distances[None])[0])
 
     def distances(self, features: np.ndarray) -> np.ndarray:
         """(n, D) -> (n, m) cosine distances to the training cases, 0 the same, 2 opposite."""
@@ -74,7 +73,7 @@ def learn(
     """From the features of the train part (n, D) with their case ids and those of the tune part (m, D); those of the
     test part are kept and change nothing."""
     unit = _unit(train).astype(np.float16)
-    distances = np.sort(distances_between(_unit(tune), unit), axis=1)[:, min(NEAREST, len(unit)) - 1]
+    distances = tenth(distances_between(_unit(tune), unit))
     limit = float(np.quantile(distances, SHARE_ACCEPTED, method="higher")) if len(distances) else 2.0
     kept = _unit(test).astype(np.float16) if test is not None and len(test) else None
     return Neighbours(tuple(cases), unit, limit, tuple(tested) if kept is not None else (), kept)
@@ -97,3 +96,9 @@ def distances_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     other = b.astype(np.float32).T
     rows = [1 - a[i : i + 1000].astype(np.float32) @ other for i in range(0, len(a), 1000)]
     return np.concatenate(rows) if rows else np.zeros((0, len(b)), np.float32)
+
+
+def tenth(distances: np.ndarray) -> np.ndarray:
+    """(n, m) -> (n,) to the tenth nearest of m others, or to the farthest where there are fewer."""
+    last = min(NEAREST, distances.shape[1]) - 1
+    return np.asarray(np.partition(distances, last, axis=1)[:, last])

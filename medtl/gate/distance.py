@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medtl.explanation.neighbours import NEAREST
 from medtl.transferability.statistics import Statistics, learn
 
 WAYS = ("nearest", "cloud", "appearance")
@@ -55,12 +54,6 @@ def units_of(numbers: np.ndarray) -> np.ndarray:
 
 def on_sphere(features: np.ndarray) -> np.ndarray:
     return np.asarray(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12), np.float32)
-
-
-def tenth(distances: np.ndarray) -> np.ndarray:
-    """(n, m) -> (n,) to the tenth nearest of m others, or to the farthest where there are fewer."""
-    last = min(NEAREST, distances.shape[1]) - 1
-    return np.asarray(np.partition(distances, last, axis=1)[:, last])
 
 
 @dataclass(frozen=True)

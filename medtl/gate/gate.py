@@ -18,8 +18,8 @@ import numpy as np
 from scipy import stats
 
 from medtl.cohorts.appearance import negative
-from medtl.explanation.neighbours import Neighbours, distances_between
-from medtl.gate.distance import LEAST, Cloud, Scale, cloud, on_sphere, scale, tenth, units_of
+from medtl.explanation.neighbours import Neighbours, distances_between, tenth
+from medtl.gate.distance import LEAST, Cloud, Scale, cloud, on_sphere, scale, units_of
 from medtl.gate.photometry import Bounds, Check, Seen, bounds
 from medtl.transferability.statistics import Statistics
 

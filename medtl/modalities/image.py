@@ -15,8 +15,6 @@ from medtl.cohorts.pixels import Pixels, stretched
 from medtl.errors import MedtlError
 from medtl.vocabulary import Cohort, InputSpec
 
-DEFAULT_STRATEGY = "linear-probe"
-
 
 class ImageInputs:
     """The pictures of a cohort at the size a source wants; grey cohorts stay one channel wide.

@@ -131,7 +131,7 @@ class Spread:
 class Side:
     """The images of one cohort as the network and a viewer see them. `looks` maps each of LOOKS to its spread (shares
     of 1; width and height in pixels). `distance` is the mean distance to the tenth nearest training image, `refused`
-    the share beyond the limit of the gate."""
+    the share that the gate refuses, as it refuses new images."""
 
     cases: int
     looks: Mapping[str, Spread]
@@ -143,8 +143,8 @@ class Side:
 class External:
     """A run on another cohort with everything frozen. `counts` are scored cases a class of the run (present ones of a
     finding), 0 where the cohort has none. `mapping`: the cohort's own names -> the run's, "" where its cases were left
-    out. `excluded` maps a reason to the ids of the cases left out for it. `limit` is that of the gate. The predictions
-    are read by `external_predictions`."""
+    out. `excluded` maps a reason to the ids of the cases left out for it. The predictions are read by
+    `external_predictions`."""
 
     cohort: str
     title: str
@@ -159,7 +159,6 @@ class External:
     mapping: Mapping[str, str]
     excluded: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
-    limit: float
     internal: Side
     external: Side
     other_patients: bool = False

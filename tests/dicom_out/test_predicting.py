@@ -10,7 +10,7 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.pixels import set_pixel_data
 
-from medtl import cli
+from medtl import cli, printing
 from tests.conftest import Practice
 from tests.dicom_out.originals import NAME, original
 
@@ -48,7 +48,7 @@ def test_it_writes_what_belongs_to_the_image(
         overlay = dcmread(said["objects"][0]["file"])
         assert overlay.Columns >= 64 and overlay.Rows > 64 and answer["map"]["label"] in overlay.DerivationDescription
     assert not list(Path.cwd().glob("*-where-it-looked.png"))  # no map was asked for as a picture
-    cli._show_predictions(said)
+    printing.predictions(said)
     assert f"report of image 1: {said['objects'][-1]['file']}" in capsys.readouterr().out
 
 

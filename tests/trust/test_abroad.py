@@ -32,7 +32,7 @@ def go_abroad(folder: Path, rows: list[results.PredictionRow], brighter: float =
     said = {
         "cohort": id, "title": "Other site", "root": id, "made": "2026-11-28T10:00:00+00:00", "classes": list(classes),
         "positive": "ill", "task": "single-label", "cases": len(rows), "patients": None, "counts": {}, "mapping": {},
-        "excluded": {}, "notes": [], "limit": 0.5, "internal": SIDE, "external": SIDE,
+        "excluded": {}, "notes": [], "internal": SIDE, "external": SIDE,
     }  # fmt: skip
     (place / afterwards.EXTERNAL_RESULT).write_text(json.dumps(said))
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medtl.errors import BadInput
-from medtl.evaluation import delong, intervals
+from medtl.evaluation import delong, intervals, sides
 from medtl.evaluation.intervals import FEW, Interval, Share, wilson
 from medtl.evaluation.notes import notes
 from medtl.evaluation.ranking import Ranking
@@ -126,6 +126,8 @@ def _estimate(table: Table, resampling: Resampling, name: str, drawn: Floats) ->
     if share is not None:
         low, high = share.interval
         return Estimate(name, value, low, high, share.n, share.how)
+    if name == "brier":  # its draws within each kind would keep their mix, on which it hangs where few have it
+        return sides.mean(name, table.miss, np.ones(len(table.y), bool), resampling, 1 if table.k == 2 else 2)
     if name in TWO_CLASSES_ONLY:
         one = fitted(name, value, drawn, len(table.y), resampling)
         return (
@@ -153,11 +155,8 @@ def _interval(table: Table, resampling: Resampling, name: str, drawn: Floats) ->
     metric, view = table.split(name)
     if metric == "auroc" and view is not None:
         return auroc_interval(table.whole[name], drawn, table.y == view, resampling, table.ranking(view))
-    top = 2 if metric == "brier" and table.k > 2 else 1
-    found = spread_interval(table.whole[name] / top, drawn / top, _fewest(table, resampling, name))
-    if found is None:
-        return _closed_form(table, resampling, name)
-    return (found[0] * top, found[1] * top), f"{resampling.how}, on the logit scale"
+    found = spread_interval(table.whole[name], drawn, _fewest(table, resampling, name))
+    return (found, f"{resampling.how}, on the logit scale") if found else _closed_form(table, resampling, name)
 
 
 def fitted(name: str, value: float, drawn: Floats, n: int, resampling: Resampling) -> Estimate | None:
@@ -204,13 +203,8 @@ def _fewest(table: Table, resampling: Resampling, name: str) -> int:
 def _closed_form(table: Table, resampling: Resampling, name: str) -> tuple[Interval, str]:
     """Where the draws all agree or say too little: never an interval of zero width."""
     value, (metric, view) = table.whole[name], table.split(name)
-    everyone = np.ones(len(table.y), bool)
     if (share := _share(table, resampling, name)) is not None:
         return share.interval, share.how
-    if metric == "brier":
-        top = 1 if table.k == 2 else 2
-        (low, high), how = _wilson_on_units(value / top, everyone, resampling)
-        return (low * top, high * top), how
     if metric == "balanced_accuracy":
         return _mean_of_bounds(table, resampling, [table.name("sensitivity", i) for i in range(table.k)])
     if view is None:

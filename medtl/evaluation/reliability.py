@@ -9,8 +9,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from medtl.evaluation import calibration, smoothing
-from medtl.evaluation.estimates import fitted, level, spread_interval
+from medtl.evaluation import calibration, sides, smoothing
+from medtl.evaluation.estimates import fitted, level
 from medtl.evaluation.intervals import Interval, wilson
 from medtl.evaluation.notes import CALIBRATION_CASES
 from medtl.evaluation.operating import checked
@@ -188,18 +188,7 @@ def _line(has: Bools, score: Floats, resampling: Resampling) -> dict[str, Estima
 
 def _brier(has: Bools, score: Floats, resampling: Resampling) -> Estimate | None:
     """As `estimates.measure` has it."""
-    if not len(has):
-        return None
-    miss = (score - has) ** 2
-    value, drawn = float(miss.mean()), resampling.mean(miss)
-    units = resampling.units(np.ones(len(has), bool))
-    found = spread_interval(value, drawn, units)
-    if found is None:
-        s = "" if units == 1 else "s"
-        return Estimate(
-            "brier", value, *wilson(value * units, units), len(has), f"Wilson on {units} {resampling.unit}{s}"
-        )
-    return Estimate("brier", value, *found, len(has), f"{resampling.how}, on the logit scale")
+    return sides.mean("brier", (score - has) ** 2, np.ones(len(has), bool), resampling, top=1)
 
 
 def _ece(

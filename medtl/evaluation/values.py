@@ -28,7 +28,7 @@ class Table:
         self.confusion = np.bincount(y * k + calls, minlength=k * k).reshape(k, k)
         self._rankings = {view: ranking.rank(y == view, scores[:, view]) for view in self.views}
         # The square of what each case misses by, (n,). Of two classes both miss by the same, and one counts.
-        self._miss = ((scores - np.eye(k)[y]) ** 2).sum(axis=1) / (2 if k == 2 else 1)
+        self.miss = ((scores - np.eye(k)[y]) ** 2).sum(axis=1) / (2 if k == 2 else 1)
         self._cell = y * k + calls  # (n,) which cell of the confusion a case is in
         self._by_cell = np.argsort(self._cell, kind="stable")
         self.logits = calibration.logit(scores[:, self.views[0]])
@@ -45,7 +45,7 @@ class Table:
             values[self.name("auprc", view)] = ranking.auprc(true, false)
         for name in AVERAGED:
             values[name] = _mean([values[self.name(name, view)] for view in self.views])
-        miss = self._miss.astype(weights.dtype)
+        miss = self.miss.astype(weights.dtype)
         values["brier"] = np.einsum("n,nd->d", miss, weights) / weights.sum(axis=0, dtype=float)
         return values | self._calibration(weights) if self.k == 2 else values
 

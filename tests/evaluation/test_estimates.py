@@ -126,7 +126,7 @@ def test_proportions_are_wilson_unless_a_patient_has_several_cases() -> None:
     in_pairs = named(estimates(y, scores, calls, TWO, None, twice, draws=200))
     assert in_pairs["ppv"].how.startswith("Wilson, clustered in ") and in_pairs["auroc"].how.endswith("by patient")
     alone = named(estimates(y, scores, calls, TWO, None, None, draws=200))
-    assert alone["brier"].how == "bootstrap by case, 200, on the logit scale"
+    assert alone["brier"].how == "by case, on the logit scale"
 
 
 def test_copies_of_a_case_add_no_certainty() -> None:

@@ -216,3 +216,16 @@ def test_the_intercept_has_the_interval_of_logistic_recalibration() -> None:
         out.append(not one.low <= 0 <= one.high)
         width.append((one.high - one.low) / 3.92 * np.sqrt((score * (1 - score)).sum()))
     assert np.mean(out) <= 0.12 and np.mean(width) == pytest.approx(1, abs=0.05)
+
+
+def test_the_brier_score_has_one_interval_that_holds_whatever_the_mix() -> None:
+    random = np.random.default_rng(0)
+    wanted, out = 1 / (1 + np.exp(-random.normal(-2, 0.8, 100_000))), []
+    truth = float((wanted * (1 - wanted)).mean())
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        score = 1 / (1 + np.exp(-random.normal(-2, 0.8, 300)))
+        has = random.random(300) < score
+        one = some(judge(has, score, draws(has, number=20)).brier)
+        out.append(not one.low <= truth <= one.high)
+    assert np.mean(out) <= 0.13

@@ -46,8 +46,9 @@ RULES = {
     f"hold when a patient is in two parts, the source had seen test images, or more than {100 * COPIES:.0f} % of them "
     "are near copies.",
     "discrimination": f"Holds when the whole interval of the AUROC lies above {LEAST_AUROC:g} and is narrower than "
-    f"{WIDE:g}, and it ranked better than thumbnails without any network. Does not hold when the interval reaches 0.5, "
-    "or when something that costs less, or the same network without the source, ranked better.",
+    f"{WIDE:g}, and it ranked better than thumbnails without any network. Does not hold when the whole interval lies "
+    f"below {LEAST_AUROC:g}, or when something that costs less, or the same network without the source, ranked better. "
+    f"An interval that holds both 0.5 and {LEAST_AUROC:g} comes from too few cases: it is not known.",
     "calibration": "Holds when the scores were calibrated on the tuning part, the test part has 100 patients of the "
     "rarer kind, and no departure shows. Does not hold when slope or intercept is clearly off. With fewer patients it "
     "is not known.",
@@ -121,6 +122,8 @@ def verdict(lights: Sequence[Light], result: Result) -> str:
     if bad:
         begins = "Not to be relied on: " if {one.name for one in bad} & set(BEARING) else ""
         said = f"{_start(begins + _names(bad))} did not hold {where}. {first.reason}"
+    elif open_ := next((one for one in unknown if one.name in BEARING), None):
+        return f"Not known whether it can be relied on: {open_.reason} {open_.advice}".strip()
     elif care:
         said = f"To be read with care: {first.reason}"
     else:
@@ -254,18 +257,32 @@ def _discrimination(judgement: Judgement, result: Result) -> _Said:
                 "Look whether labels were exchanged.",
             )
         )  # fmt: skip
-    elif auroc.low <= 0.5:
+    elif auroc.high < LEAST_AUROC:
+        guessing = "it could not be told from guessing, and " if auroc.low <= 0.5 else ""
         said.append(
             _Said(
-                "does not hold", f"AUROC {whole}", f"AUROC {whole}: it could not be told from guessing.",
-                "Bring more cases, or take another source.",
+                "does not hold", f"AUROC {whole}", f"AUROC {whole}: {guessing}even the upper end of its interval lies "
+                f"below {LEAST_AUROC:g}.", "Take another source, or bring more cases to learn from.",
             )
         )  # fmt: skip
+    elif auroc.low <= 0.5:
+        return _too_few(whole, said)
     elif auroc.low < LEAST_AUROC or auroc.high - auroc.low > WIDE:
         leaves = "ranking may be weak" if auroc.low < LEAST_AUROC else "the interval leaves much open"
         said.append(_Said("with care", f"AUROC {whole}", f"AUROC {whole}: {leaves}.", "More test cases narrow this."))
     best = _Said("holds", f"AUROC {whole}", f"AUROC {whole}, better than thumbnails without any network.")
     return _worst(said) if said else best
+
+
+def _too_few(whole: str, others: Sequence[_Said]) -> _Said:
+    """From guessing to good ranking all is possible: no proof of failure, and no other doubt is worth as much."""
+    unknown = _Said(
+        "not known", "too few to tell", f"AUROC {whole}: too few test cases to tell good ranking from guessing.",
+        "Bring more test cases.",
+    )  # fmt: skip
+    bad = [one for one in others if one.state == "does not hold"]
+    also = tuple(one.reason for one in others if one.state == "with care")
+    return _worst([*bad, unknown]) if bad else replace(unknown, also=also)
 
 
 def _of_guards(result: Result) -> Iterable[_Said]:

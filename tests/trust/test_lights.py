@@ -146,7 +146,12 @@ def test_the_sentence_by_which_images_the_source_had_seen_are_found_is_the_worke
 @pytest.mark.parametrize(
     ("auroc", "guards", "state"),
     [
-        ((0.6, 0.45, 0.75), ("helps",), "does not hold"),
+        ((0.6, 0.52, 0.68), ("helps",), "does not hold"),
+        ((0.5, 0.45, 0.55), ("helps",), "does not hold"),
+        ((0.4, 0.32, 0.48), ("helps",), "does not hold"),
+        ((0.6, 0.45, 0.75), ("helps",), "not known"),
+        ((0.85, 0.45, 0.97), ("no difference seen",), "not known"),
+        ((0.85, 0.45, 0.97), ("hurts",), "does not hold"),
         ((0.75, 0.68, 0.82), ("helps",), "with care"),
         ((0.9, 0.71, 0.98), ("helps",), "with care"),
         ((0.9, 0.86, 0.93), ("no difference seen",), "with care"),
@@ -161,6 +166,16 @@ def test_ranking_must_beat_guessing_and_what_costs_less(
         good[1], estimates=(number(*auroc),), guards=tuple(guard(verdict=one) for one in guards), control=None
     )
     assert lit(good[0], given)["discrimination"].state == state
+
+
+def test_too_few_to_tell_ranking_is_no_proof_of_failure(good: tuple[Judgement, Result]) -> None:
+    """0.85 on a dozen cases may be guessing and may be good: neither is told as a finding."""
+    few = dataclasses.replace(good[1], estimates=(number(0.85, 0.45, 0.97),), guards=(guard(verdict="no difference"),))
+    found = lit(good[0], few)
+    light = found["discrimination"]
+    assert light.short == "too few to tell" and "thumbnails" in light.also[0]
+    said = lights.verdict(tuple(found.values()), few)
+    assert said.startswith("Not known whether it can be relied on") and "did not hold" not in said
 
 
 def test_too_few_to_judge_calibration_is_not_known_whatever_the_slope(good: tuple[Judgement, Result]) -> None:
@@ -220,7 +235,7 @@ def test_maps_that_do_not_depend_on_the_model_explain_nothing(good: tuple[Judgem
 
 
 def test_the_verdict_names_the_worst_first_and_claims_nothing(good: tuple[Judgement, Result]) -> None:
-    weak = dataclasses.replace(good[1], estimates=(number(0.6, 0.45, 0.75),), robustness=None)
+    weak = dataclasses.replace(good[1], estimates=(number(0.6, 0.48, 0.68),), robustness=None)
     said = lights.verdict(tuple(lit(good[0], weak).values()), weak)
     assert said.startswith("Not to be relied on: discrimination did not hold in this test part")
     for result in (weak, good[1], dataclasses.replace(good[1], robustness=None)):

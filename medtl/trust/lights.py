@@ -6,6 +6,7 @@ asked about, the worst of them decides. Draws nothing, reads no file.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal
 
 from medtl.evaluation import words
@@ -42,9 +43,9 @@ OF_THE_MODEL = ("shuffled", "shuffled-head")  # checks without which a map says 
 RULES = {
     "data": f"Holds when patients are known and none is in two parts, no test image is a near copy of one learned "
     f"from, the data check left nothing open that flatters, each kind has {SMALL} test patients, the threshold was "
-    f"not changed after the test part was seen, and fewer than {MANY_RUNS} runs were tested on it. Does not "
-    f"hold when a patient is in two parts, the source had seen test images, or more than {100 * COPIES:.0f} % of them "
-    "are near copies.",
+    f"not changed after the test part or another cohort was seen, and fewer than {MANY_RUNS} runs were tested on it. "
+    "Does not hold when a patient is in two parts, the source had seen test images, or more than "
+    f"{100 * COPIES:.0f} % of them are near copies.",
     "discrimination": f"Holds when the whole interval of the AUROC lies above {LEAST_AUROC:g} and is narrower than "
     f"{WIDE:g}, and it ranked better than thumbnails without any network. Does not hold when the whole interval lies "
     f"below {LEAST_AUROC:g}, or when something that costs less, or the same network without the source, ranked better. "
@@ -153,7 +154,7 @@ def _data(judgement: Judgement, result: Result, cohort: Cohort | None, found: Se
     said = [
         *_leaks(result, cohort),
         *_flattered(found),
-        *_chosen_late(judgement, tested),
+        *_chosen_late(judgement, result, tested),
         *_small(judgement),
     ]
     if cohort is None:
@@ -218,7 +219,14 @@ def _small(judgement: Judgement) -> Iterable[_Said]:
             )  # fmt: skip
 
 
-def _chosen_late(judgement: Judgement, tested: int) -> Iterable[_Said]:
+def _chosen_late(judgement: Judgement, result: Result, tested: int) -> Iterable[_Said]:
+    before = [one.title for one in result.externals if any(_moment(at) > _moment(one.made) for at in judgement.changed)]
+    if before:
+        yield _Said(
+            "with care", "threshold changed after an external test", "The threshold was changed after it was tested on "
+            f"{' and '.join(before)}, so that is no external test of this threshold.",
+            "Test it on a cohort that nobody has seen.",
+        )  # fmt: skip
     if judgement.changed:
         yield _Said(
             "with care", "threshold changed late", "The threshold was changed after the test part was seen, so its "
@@ -229,6 +237,12 @@ def _chosen_late(judgement: Judgement, tested: int) -> Iterable[_Said]:
             "with care", f"{tested} runs tested on it", f"{tested} runs were tested on this part: the best of them "
             "looks better than it is.", "Test the chosen one on a cohort that nobody has seen.",
         )  # fmt: skip
+
+
+def _moment(at: str) -> datetime:
+    """Of an ISO time; one without a zone is UTC."""
+    told = datetime.fromisoformat(at)
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def _clean(result: Result, tested: int) -> str:

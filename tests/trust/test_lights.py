@@ -9,7 +9,7 @@ import pytest
 
 from medtl.evaluation.subgroups import Row, Subgroups
 from medtl.runs import results
-from medtl.runs.afterwards import Perturbed, Robustness
+from medtl.runs.afterwards import External, Perturbed, Robustness, Side
 from medtl.runs.attention import Attention, Share
 from medtl.runs.results import Control, Result
 from medtl.trust import judge, lights
@@ -133,6 +133,22 @@ def test_a_test_part_that_was_used_too_often_or_seen_before_the_threshold_is_car
     assert lit(*good, tested=lights.MANY_RUNS)["data"].state == "with care"
     late = dataclasses.replace(good[0], changed=("2026-11-28T07:00:00+00:00",))
     assert "after the test part was seen" in lit(late, good[1])["data"].reason
+
+
+def test_a_threshold_changed_after_an_external_test_is_said_so(good: tuple[Judgement, Result]) -> None:
+    late = dataclasses.replace(good[0], changed=("2026-11-28T07:00:00+00:00",))
+    side = Side(0, {}, 0.0, 0.0)
+
+    def reason(made: str) -> str:
+        there = External(
+            "c", "Other site", "c", made, ("well", "ill"), "ill", "single-label", 9, 9, {}, {}, {}, (), side, side
+        )
+        found = lit(late, dataclasses.replace(good[1], externals=(there,)))["data"]
+        assert found.state == "with care"
+        return " ".join([found.reason, *found.also])
+
+    assert "tested on Other site" in reason("2026-11-28T06:00:00+00:00")
+    assert "tested on Other site" not in reason("2026-11-28T08:00:00+00:00")
 
 
 def test_the_sentence_by_which_images_the_source_had_seen_are_found_is_the_workers(

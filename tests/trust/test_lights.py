@@ -239,6 +239,14 @@ def test_a_fall_that_cannot_be_ruled_out_is_not_robust(
     assert lit(good[0], given)["robustness"].state == state
 
 
+def test_a_fall_that_chance_among_many_can_bring_is_care(good: tuple[Judgement, Result]) -> None:
+    likely = dataclasses.replace(good[1], robustness=changed(0.03, 0.01, 0.05, "no fall shown"))
+    found = lit(good[0], likely)["robustness"]
+    assert found.state == "with care" and "can be chance" in found.reason
+    slight = dataclasses.replace(good[1], robustness=changed(0.006, 0.002, 0.01, "no fall shown"))
+    assert lit(good[0], slight)["robustness"].state == "holds"
+
+
 def test_maps_that_do_not_depend_on_the_model_explain_nothing(good: tuple[Judgement, Result]) -> None:
     def explained(*checks: MapCheck, alarm: bool = False) -> str:
         return lit(*good, looked=looked(*checks, alarm=alarm))["explanation"].state

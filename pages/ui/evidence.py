@@ -151,14 +151,14 @@ def _scores(at: Viewed) -> None:
 
 
 def _use(at: Viewed) -> None:
+    curve = at.view.utility
     show.section(
         "Is acting on it of use?",
         anchor="use",
-        help="Net benefit: found cases per person, less the false alarms at the price that the threshold sets on them. "
-        "A model is of use where its line lies above treating everybody and treating nobody. The band is that of each "
-        "threshold by itself.",
+        help=f"Net benefit: found cases per {curve.unit}, less the false alarms at the price that the threshold sets "
+        "on them. A model is of use where its line lies above treating everybody and treating nobody. The band is that "
+        "of each threshold by itself.",
     )
-    curve = at.view.utility
     if not curve.threshold:
         st.caption(md(curve.says))
         return

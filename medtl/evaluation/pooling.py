@@ -16,6 +16,7 @@ from medtl.evaluation.intervals import FEW
 from medtl.evaluation.operating import YOUDEN
 from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling
 from medtl.evaluation.sides import Side, auroc_side, average, of_view, paired
+from medtl.evaluation.thresholds import positive_index
 from medtl.evaluation.values import spoken
 from medtl.evaluation.views import View
 from medtl.vocabulary import Estimate, OperatingRule, Task, Threshold
@@ -91,6 +92,21 @@ def pooled(score: Floats, group: Ints, rule: Rule) -> Floats:
         return np.asarray(-np.expm1(np.add.reduceat(np.log1p(-np.minimum(score[order], 1 - 1e-12)), starts, axis=0)))
     images = np.diff(np.append(starts, len(score))).reshape(-1, *[1] * (score.ndim - 1))
     return np.asarray(np.add.reduceat(score[order], starts, axis=0) / images)
+
+
+def table(scores: Floats, group: Ints, rule: Rule, task: Task, classes: Sequence[str], positive: str | None) -> Floats:
+    """(n, K) -> (g, K): of two classes the one that counts is pooled, of grades "this or higher", of findings each by
+    itself, of more classes all. Scores of one label sum to 1 afterwards, too."""
+    if task == "multi-label" or (len(classes) > 2 and task != "ordinal"):
+        return pooled(scores, group, rule)
+    if task == "ordinal" and len(classes) > 2:
+        beyond = np.clip(np.cumsum(scores[:, ::-1], axis=1)[:, ::-1], 0, 1)  # (n, K) this grade or higher
+        most = pooled(beyond, group, rule)
+        most[:, 0] = 1.0
+        return np.asarray(most - np.append(most[:, 1:], np.zeros((len(most), 1)), axis=1))
+    at = positive_index(classes, positive)
+    has = pooled(scores[:, at], group, rule)
+    return np.stack([has, 1 - has] if at == 0 else [1 - has, has], axis=1)
 
 
 def by_patient(view: View, whose: Resampling, rule: Rule) -> tuple[View, Resampling]:

@@ -35,7 +35,7 @@ from medtl.runs import choices, results
 from medtl.runs import findings as of_findings
 from medtl.runs.choices import Choices
 from medtl.runs.results import Result
-from medtl.trust import cases, fields
+from medtl.trust import by_patient, cases, fields
 from medtl.trust.cases import Cases, Part
 from medtl.trust.values import Judgement, OfView
 from medtl.vocabulary import Threshold
@@ -127,6 +127,7 @@ class _Story:
             changed=tuple(one.at for one in self.chosen.changed),
             openings=self.chosen.openings,
             opened=self.chosen.opened,
+            sets_of_patients=self._sets_of_patients(),
         )
 
     # ---- a view ------------------------------------------------------------------------------------------------------
@@ -192,20 +193,18 @@ class _Story:
             return None
         tune = self.told.tune
         whose_tune = whose(len(tune.answers.y), tune.answers.patients)
-        rule = self.chosen.pool
-        if rule in pooling.RULES:
-            how = Pooling(rule, f"{pooling.RULES[rule].capitalize()}, as you chose after the test part had been seen.")
-        else:
-            how = self._how_pooled(tune, whose_tune)
         mine = tune.views[self.told.at(view.name)]
-        made = pooling.pool(mine, view, whose_tune, draws, how, self.rule, threshold)
+        made = pooling.pool(mine, view, whose_tune, draws, self._how_pooled(tune), self.rule, threshold)
         return made if threshold is not None or not made.several else replace(made, says=(*made.says, NOT_SO_CALLED))
 
-    def _how_pooled(self, tune: Part, whose_tune: Resampling) -> Pooling:
+    def _how_pooled(self, tune: Part) -> Pooling:
         """One rule for all findings, and for all grades: an answer about a patient has one."""
+        rule = self.chosen.pool
+        if rule in pooling.RULES:
+            return Pooling(rule, f"{pooling.RULES[rule].capitalize()}, as you chose after the test part had been seen.")
         if self._pooling is None:
             rules = pooling.rules_for(self.asked.task, self.asked.classes)
-            self._pooling = pooling.choose(tune.views, whose_tune, rules)
+            self._pooling = pooling.choose(tune.views, whose(len(tune.answers.y), tune.answers.patients), rules)
         return self._pooling
 
     # ---- all of them -------------------------------------------------------------------------------------------------
@@ -228,6 +227,12 @@ class _Story:
             )
             for view, mine in zip(self.test.views, kept, strict=True)
         )
+
+    def _sets_of_patients(self) -> tuple[Coverage, ...]:
+        """Only where some patient of the test part has several images, as these have limits of their own."""
+        if self.told.tune is None or not self.whole.repeats:
+            return ()
+        return by_patient.sets(self.told, self._how_pooled(self.told.tune).rule)
 
     def _subgroups(self, made: Sequence[OfView]) -> tuple[Subgroups, ...]:
         """None where the cohort is gone, or nothing is recorded of its cases."""

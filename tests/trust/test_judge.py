@@ -10,6 +10,7 @@ from sklearn.metrics import brier_score_loss
 
 from medtl.runs import choices, results, store
 from medtl.trust import judge
+from pages.ui import proof
 from tests.builders import python
 
 Made = Callable[..., Path]
@@ -120,3 +121,13 @@ def test_judging_loads_neither_torch_nor_scikit_learn(finished: Made) -> None:
         "print([name for name in ('torch', 'sklearn', 'pandas') if name in sys.modules])"
     )
     assert python(code).stdout.strip() == "[]"
+
+
+def test_sets_about_patients_are_told_where_patients_have_several_images(finished: Made) -> None:
+    assert judge.judge(finished(images=1)).sets_of_patients == ()
+    told = judge.judge(finished("single-label", ("a", "b", "c"), n=240, images=4))
+    (one,) = told.sets_of_patients
+    assert one.held is not None and one.held.n == 60 < told.sets[0].held.n == 240  # type: ignore[union-attr]
+    assert "of 60 test patients" in one.says[0]
+    beside = proof.promise(told, 0.1, pooled=True)
+    assert "of 60 patients" in beside and proof.promise(told, 0.1) != beside

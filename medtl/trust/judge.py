@@ -28,7 +28,7 @@ from medtl.evaluation.conformal import Coverage
 from medtl.evaluation.pooling import Pooled, Pooling
 from medtl.evaluation.prevalence import Elsewhere, at_prevalence
 from medtl.evaluation.recalibrating import Calibrator
-from medtl.evaluation.resampling import Bools, Floats, Resampling, resample, whose
+from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling, resample, whose
 from medtl.evaluation.subgroups import Subgroups, subgroups, subgroups_of_classes
 from medtl.evaluation.views import View, views
 from medtl.runs import choices, results
@@ -42,10 +42,6 @@ from medtl.vocabulary import Threshold
 from medtl.workspace import Workspace
 
 DRAWS = 2000
-NOT_SO_CALLED = (
-    "These numbers ask about it alone, at thresholds of the tune part: the run itself calls by the highest score, or "
-    "of grades the middle one."
-)
 
 
 def judge(folder: Path) -> Judgement:
@@ -177,10 +173,11 @@ class _Story:
         chosen = self.result.threshold
         return chosen if chosen is not None and chosen.value is not None else None
 
-    def _called(self, view: View) -> Bools:
-        """Where the highest score, or of grades the middle one, decides: which cases were called so."""
-        given, at = self.test.answers, self.told.at(view.name)
-        called: Bools = given.called > at if self.asked.task == "ordinal" else given.called == at
+    def _called(self, view: View, calls: Ints | None = None) -> Bools:
+        """Where the highest score, or of grades the middle one, decides: which cases were called so; or which patients,
+        from their calls (g,)."""
+        calls, at = self.test.answers.called if calls is None else calls, self.told.at(view.name)
+        called: Bools = calls > at if self.asked.task == "ordinal" else calls == at
         return called
 
     def _here(self, view: View, point: operating.Point) -> Elsewhere | None:
@@ -194,8 +191,11 @@ class _Story:
         tune = self.told.tune
         whose_tune = whose(len(tune.answers.y), tune.answers.patients)
         mine = tune.views[self.told.at(view.name)]
-        made = pooling.pool(mine, view, whose_tune, draws, self._how_pooled(tune), self.rule, threshold)
-        return made if threshold is not None or not made.several else replace(made, says=(*made.says, NOT_SO_CALLED))
+        how, called = self._how_pooled(tune), None
+        if threshold is None and not self.several:
+            threshold = self.result.threshold
+            called = self._called(view), self._called(view, by_patient.called(self.asked, self.test, how.rule))
+        return pooling.pool(mine, view, whose_tune, draws, how, self.rule, threshold, called)
 
     def _how_pooled(self, tune: Part) -> Pooling:
         """One rule for all findings, and for all grades: an answer about a patient has one."""

@@ -271,11 +271,17 @@ def patients(at: Viewed) -> None:
     names = ("sensitivity", "specificity", "ppv", "npv", "auroc")
     table = {"": [f"{level.n:,} {level.unit}s" for level in rows]}
     table |= {words.title(name): [_of(level, name) for level in rows] for name in names}
-    table["called from"] = ["" if one.threshold.value is None else f"{one.threshold.value:.2f}" for one in rows]
+    table["called from"] = [_from(one) for one in rows]
     st.table(
         table, hide_index=True, border="horizontal", alt="The same numbers by patient and by image, with 95 % intervals"
     )
     _pooled_by(at)
+
+
+def _from(level: Level) -> str:
+    if level.threshold.middle:
+        return "middle grade"
+    return "highest score" if level.threshold.value is None else f"{level.threshold.value:.2f}"
 
 
 def _of(level: Level, name: str) -> str:

@@ -90,9 +90,10 @@ def _alone(facts: Facts) -> Table:
 
 
 def _whole(facts: Facts) -> Table:
+    off = facts.result.estimate("mean_grade_error")  # in grades, so not among the shares that are drawn
     rows = tuple(
         (words.title(one.name), words.value(one), words.interval(one), f"n = {one.n:,}", one.how, _help(one))
-        for one in figures.shown(facts)
+        for one in [*figures.shown(facts), *([off] if off else [])]
     )
     head = ("number", "value", "95 % interval", "n", "interval by", "meaning")
     return Table("Numbers on the test part, all together", head, rows, (1.7, 0.7, 1.2, 0.8, 1.6, 3))

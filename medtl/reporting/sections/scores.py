@@ -129,9 +129,16 @@ def _row(name: str, one: Reliability) -> tuple[str, ...]:
 
 
 def _methods(views: Sequence[OfView]) -> str:
-    found = [one for view in views for one in (view.mended.after.slope, view.mended.after.brier, view.mended.after.ece)]
-    by = dict.fromkeys(f"{words.title(one.name)}: {one.how}, n = {one.n:,}" for one in found if one is not None)
-    return f"Intervals. {'; '.join(list(by)[:4])}." if by else "No interval could be computed."
+    after = [view.mended.after for view in views]
+    found = [number for one in after for number in (one.slope, one.intercept, one.brier, one.ece) if number is not None]
+    by: dict[str, str] = {}
+    for one in found:
+        by.setdefault(words.title(one.name), f"{one.how}, n = {one.n:,}")
+    return (
+        f"Intervals. {'; '.join(f'{name}: {how}' for name, how in by.items())}."
+        if by
+        else "No interval could be computed."
+    )
 
 
 # ---- utility -------------------------------------------------------------------------------------------------------

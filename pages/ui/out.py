@@ -164,4 +164,4 @@ def _http(run: str) -> None:
         '     "http://127.0.0.1:8600/predict?explain=predicted"',
         language=None,
     )
-    st.caption("What it answers and which errors there are is described at http://127.0.0.1:8600/docs once it runs.")
+    st.caption("What it answers and which errors there are is described at `127.0.0.1:8600/docs` once it runs.")

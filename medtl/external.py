@@ -225,8 +225,8 @@ SAID = ("auroc", "sensitivity", "specificity", "auprc", "balanced_accuracy", "br
 
 
 def numbers(found: External, seed: int = 0) -> tuple[Estimate, ...]:
-    """At the frozen thresholds, each with its interval; of several findings those of each, "auroc[name]", and the mean
-    AUROC. Empty where no class can be told from another."""
+    """At the thresholds in force, each with its interval; of several findings those of each, "auroc[name]", and the
+    mean AUROC. Empty where no class can be told from another."""
     rows = afterwards.external_predictions(found)
     known = [row.patient for row in rows]
     patients = np.array(known, dtype=object) if any(one is not None for one in known) else None

@@ -188,7 +188,15 @@ def _judged(frozen: "Frozen", pictures: _Pictures, before: np.ndarray, after: np
     called = frozen.called(before)
     costs = [
         numbers.cost(
-            cohort, truth, before, scores, (frozen.called(scores) != called).any(axis=1), who, change.name, seed
+            cohort,
+            truth,
+            before,
+            scores,
+            (frozen.called(scores) != called).any(axis=1),
+            who,
+            change.name,
+            seed,
+            len(PERTURBATIONS),
         )
         for change, scores in zip(PERTURBATIONS, after, strict=True)
     ]
@@ -225,7 +233,8 @@ def _notes(cohort: Cohort, pictures: _Pictures, low: float, rows: int) -> tuple[
             "Unchanged, the model cannot be told from guessing on these cases: there is little that could fall."
         )
     said.append(
-        f"{rows} changes were looked at, each with an interval of 95 %: a small fall in one or two can be chance. The "
+        f"{rows} changes were looked at. Each is shown with its own interval of 95 %; a fall is called one from "
+        f"{numbers.OF_ANY_WEIGHT:g} up, beyond an interval widened for all {rows} of them. The "
         "changes are made by computer, one at a time; another scanner differs in several ways at once."
     )
     return tuple(said)

@@ -110,6 +110,28 @@ def test_no_change_is_no_fall_and_no_call() -> None:
     assert says.startswith("No fall of the AUROC shown") and "No call changes." in says
 
 
+def test_one_of_many_changes_must_fall_further_to_be_called_a_fall() -> None:
+    """The plain interval is shown as it is; what decides is wider, so that eighteen looks do not find a chance one."""
+    y = np.arange(300) % 2
+    rng = np.random.default_rng(3)
+    score = 1 / (1 + np.exp(-(2 * y - 1 + rng.normal(0, 1, 300))))
+    told = set()
+    for noise in np.linspace(0.0, 0.25, 26):
+        less = np.clip(score + rng.normal(0, noise, 300), 0.001, 0.999)
+        sides = [np.stack([1 - one, one], axis=1) for one in (score, less)]
+        alone, among = (
+            robustness.cost(toy(), y, sides[0], sides[1], y > 1, None, "noise", seed=0, among=k) for k in (1, 18)
+        )
+        assert (alone.fall, alone.widened.low) == (among.fall, pytest.approx(alone.fall.low))
+        if among.fall.high > among.fall.low:
+            assert among.widened.low < among.fall.low and among.widened.high > among.fall.high
+        assert (among.verdict == "falls") == (among.widened.low > 0 and among.fall.value >= 0.01)
+        told.add((alone.verdict, among.verdict))
+        if (alone.verdict, among.verdict) == ("falls", "no fall shown"):
+            assert "among 18 changes can be chance" in among.says and f"{among.fall.low:.2f}" in among.says
+    assert ("falls", "no fall shown") in told and ("falls", "falls") in told
+
+
 def test_few_patients_say_nothing() -> None:
     y = np.arange(40) % 2
     before = np.stack([1 - y * 0.8 - 0.1, y * 0.8 + 0.1], axis=1)

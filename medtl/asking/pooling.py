@@ -9,7 +9,6 @@ import numpy as np
 
 from medtl.errors import BadInput
 from medtl.evaluation import pooling as rules
-from medtl.evaluation.thresholds import positive_index
 from medtl.vocabulary import Task
 
 AUTO = "auto"  # the rule that the run's tune part chose, or the user on the Trust page
@@ -24,19 +23,8 @@ def check(rule: str, task: Task, classes: Sequence[str]) -> None:
 def pooled(
     scores: np.ndarray, rule: rules.Rule, task: Task, classes: Sequence[str], positive: str | None
 ) -> np.ndarray:
-    """(n, K) -> (K,), as the run was judged patient by patient: of two classes the one that counts is pooled, of grades
-    "this or higher", of findings each by itself, of more classes all."""
-    one = np.zeros(len(scores), int)
-    if task == "multi-label" or (len(classes) > 2 and task != "ordinal"):
-        return np.asarray(rules.pooled(scores, one, rule)[0])
-    if task == "ordinal":
-        beyond = np.clip(np.cumsum(scores[:, ::-1], axis=1)[:, ::-1], 0, 1)  # (n, K) this grade or higher
-        most = rules.pooled(beyond, one, rule)[0]
-        most[0] = 1.0
-        return np.asarray(most - np.append(most[1:], 0.0))
-    at = positive_index(classes, positive)
-    has = float(rules.pooled(scores[:, at], one, rule)[0])
-    return np.array([has, 1 - has]) if at == 0 else np.array([1 - has, has])
+    """(n, K) -> (K,), as the run was judged patient by patient (`evaluation.pooling.table`)."""
+    return np.asarray(rules.table(scores, np.zeros(len(scores), int), rule, task, classes, positive)[0])
 
 
 def units(patients: Sequence[str | None], groups: Sequence[str], files: Sequence[int]) -> dict[Hashable, list[int]]:

@@ -12,15 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from medtl.asking import pooling
 from medtl.errors import NotReady
 from medtl.evaluation import conformal, thresholds
-from medtl.evaluation.pooling import Level, Rule, by_patient
-from medtl.evaluation.resampling import Resampling, whose
+from medtl.evaluation.pooling import Level, Rule
 from medtl.runs import results, store
 from medtl.runs.results import Result
-from medtl.trust import cases, judge
-from medtl.trust.cases import Cases, Part, Question
+from medtl.trust import by_patient, cases, judge
+from medtl.trust.cases import Cases
 from medtl.trust.values import OfView
 from medtl.vocabulary import Estimate, Threshold, to_dict
 
@@ -88,23 +86,24 @@ def settled(folder: Path, result: Result, classes: Sequence[str]) -> Settled:
     by_class = np.array(limits[0]) if limits and not findings else np.zeros(len(classes))
     one = Settled(threshold, by_class, calibrate=_proven(told, views), reached=reached, findings=findings)
     pooled = next((view.pooled for view in views if view.pooled), None)
-    if pooled is None or told.tune is None:
+    if pooled is None:
         return one
     rule = pooled.pooling.rule  # which all views share
-    return replace(one, pool=rule, of_patients=_of_patients(one, told.question, told.tune, views, rule))
+    return replace(one, pool=rule, of_patients=_of_patients(one, told, views, rule))
 
 
-def _of_patients(one: Settled, asked: Question, tune: Part, views: Sequence[OfView], rule: Rule) -> Settled:
+def _of_patients(one: Settled, told: Cases, views: Sequence[OfView], rule: Rule) -> Settled:
     """Threshold and limits from the tune part's patients: those of images promise nothing of a highest score of five.
     A calibration was shown image by image only, so that a patient has a score. Of more than two classes the highest
     score, or the middle grade, decides for a patient as well."""
-    one = replace(one, calibrate=None)
+    one, limits = replace(one, calibrate=None), by_patient.limits(told, rule)
     levels = {view.name: view.pooled.patients for view in views if view.pooled}
     if one.findings:
+        mine = {view.name: least for view, least in zip(told.test.views, limits, strict=True)}
         return replace(
-            one, findings={name: _finding(said, name, levels, tune, rule) for name, said in one.findings.items()}
+            one, findings={name: _finding(said, mine[name], levels.get(name)) for name, said in one.findings.items()}
         )
-    one = replace(one, limits=np.array(_limits(asked, tune, rule)))
+    one = replace(one, limits=np.array(limits[0]))
     if len(views) > 1:
         return one
     level = levels[views[0].name]
@@ -112,39 +111,10 @@ def _of_patients(one: Settled, asked: Question, tune: Part, views: Sequence[OfVi
     return replace(one, threshold=level.threshold, reached=reached)
 
 
-def _finding(said: Mapping[str, Any], name: str, levels: Mapping[str, Level], tune: Part, rule: Rule) -> dict[str, Any]:
+def _finding(said: Mapping[str, Any], limits: Sequence[float], level: Level | None) -> dict[str, Any]:
     """One finding of patients; where no test patient has several images, its threshold is that of the images."""
-    view = next(view for view in tune.views if view.name == name)
-    row, _ = by_patient(view, _whose(tune), rule)
-    limits = conformal.limits_by_class(row.has.astype(int), np.stack([1 - row.score, row.score], axis=1))
-    level = {"threshold": to_dict(levels[name].threshold)} if name in levels else {}
-    return {**said, **level, "set_limits": list(limits)}
-
-
-def _limits(asked: Question, tune: Part, rule: Rule) -> tuple[float, ...]:
-    """(K,) of patients, with a row for each class a patient's images show; of two classes and of grades the one that
-    counts most, as one such image is enough."""
-    given, group = tune.answers, _whose(tune).group
-    y, scores = [], []
-    for number in np.unique(group):
-        mine = group == number
-        together = pooling.pooled(given.scores[mine], rule, asked.task, asked.classes, asked.positive)
-        for label in _of_one(asked, given.y[mine]):
-            y.append(label)
-            scores.append(together)
-    return conformal.limits_by_class(np.array(y, int), np.array(scores).reshape(len(y), len(asked.classes)))
-
-
-def _of_one(asked: Question, y: np.ndarray) -> list[int]:
-    """Which classes a patient with images of these labels has."""
-    if len(asked.classes) == 2:
-        at = thresholds.positive_index(asked.classes, asked.positive)
-        return [at if (y == at).any() else 1 - at]
-    return [int(y.max())] if asked.task == "ordinal" else [int(label) for label in np.unique(y)]
-
-
-def _whose(part: Part) -> Resampling:
-    return whose(len(part.answers.y), part.answers.patients)
+    at = {"threshold": to_dict(level.threshold)} if level else {}
+    return {**said, **at, "set_limits": list(limits)}
 
 
 def stamp(folder: Path) -> int:

@@ -7,6 +7,7 @@ Letters: n cases, k classes.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,9 +149,10 @@ def coverage(
     resampling: Resampling,
     error: float = ERROR,
     ordered: bool = False,
+    unit: Literal["case", "patient"] = "case",
 ) -> Coverage:
     """y (n,), scores (n, k) of the test part, limits of the tune part. Findings come one by one: `classes` is then
-    (without, with)."""
+    (without, with). `unit` is what a row is: a patient's images may be one answer."""
     y, scores = check(y, scores, classes)
     inside = sets_by_class(scores, limits, ordered) if len(y) else np.zeros((0, len(classes)), bool)
     size = inside.sum(axis=1)
@@ -174,7 +176,7 @@ def coverage(
         several=several,
         empty=empty,
         by_class=each,
-        says=tuple(_says(held, size, each, found, error)),
+        says=tuple(_says(held, size, each, found, error, unit)),
         unanswered=tuple(bool(one) for one in size != 1),
     )
 
@@ -207,12 +209,14 @@ def _size(size: Ints, of: Bools, resampling: Resampling, classes: int) -> Estima
     return mean("set_size", size.astype(float), of, resampling, top=classes)
 
 
-def _says(held: Bools, size: Ints, each: Sequence[ClassCoverage], estimate: Estimate | None, error: float) -> list[str]:
+def _says(
+    held: Bools, size: Ints, each: Sequence[ClassCoverage], estimate: Estimate | None, error: float, unit: str
+) -> list[str]:
     n = len(size)
     if estimate is None:
         return ["There is no case in the test part, so nothing can be said of the sets."]
     says = [
-        f"In {int(held.sum())} of {n} test cases the set held the true class ({sentences.share(estimate)}); "
+        f"In {int(held.sum())} of {n} test {unit}s the set held the true class ({sentences.share(estimate)}); "
         f"{100 * (1 - error):.0f} % was the aim.",
         f"{int((size == 1).sum())} of {n} were answered with one class; {int((size > 1).sum())} were left open between "
         f"several, and {int((size == 0).sum())} looked like none.",
@@ -225,7 +229,7 @@ def _says(held: Bools, size: Ints, each: Sequence[ClassCoverage], estimate: Esti
         if one.held
     ]
     if absent := [spoken(one.name) for one in each if not one.n]:
-        says.append(f"No test case of {', '.join(absent)}: whether the sets hold there cannot be said.")
+        says.append(f"No test {unit} of {', '.join(absent)}: whether the sets hold there cannot be said.")
     if never := [spoken(one.name) for one in each if one.open]:
         says.append(
             f"{', '.join(never)} can never be ruled out and {'is' if len(never) == 1 else 'are'} in every set: it "

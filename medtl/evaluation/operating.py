@@ -175,8 +175,10 @@ def _reached(
     hits = point.tp if rule.kind == "sensitivity" else point.tn
     kind = name if rule.kind == "sensitivity" else f"not {name}"
     did = "found" if rule.kind == "sensitivity" else "let pass"
-    said = [f"There it {did} {hits} of {got.n} {kind} ({100 * got.low:.0f}–{100 * got.high:.0f} %)."]
-    if got.value < (rule.value or 0) - 1e-12:
+    met = got.value >= (rule.value or 0) - 1e-12
+    # Without an interval: these cases chose the threshold, so they cannot tell how well it would do on others.
+    said = [f"There it {did} {hits} of {got.n} {kind}{', as it was chosen to' if met else ''}."]
+    if not met:
         said.append(
             f"{_percent(rule.value or 0)} cannot be reached with any case called: take Youden's rule or a lower wish."
         )

@@ -16,6 +16,7 @@ from medtl.evaluation.intervals import FEW
 from medtl.evaluation.operating import YOUDEN
 from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling
 from medtl.evaluation.sides import Side, auroc_side, average, of_view, paired
+from medtl.evaluation.thresholds import positive_index
 from medtl.evaluation.values import spoken
 from medtl.evaluation.views import View
 from medtl.vocabulary import Estimate, OperatingRule, Task, Threshold
@@ -93,6 +94,21 @@ def pooled(score: Floats, group: Ints, rule: Rule) -> Floats:
     return np.asarray(np.add.reduceat(score[order], starts, axis=0) / images)
 
 
+def table(scores: Floats, group: Ints, rule: Rule, task: Task, classes: Sequence[str], positive: str | None) -> Floats:
+    """(n, K) -> (g, K): of two classes the one that counts is pooled, of grades "this or higher", of findings each by
+    itself, of more classes all. Scores of one label sum to 1 afterwards, too."""
+    if task == "multi-label" or (len(classes) > 2 and task != "ordinal"):
+        return pooled(scores, group, rule)
+    if task == "ordinal" and len(classes) > 2:
+        beyond = np.clip(np.cumsum(scores[:, ::-1], axis=1)[:, ::-1], 0, 1)  # (n, K) this grade or higher
+        most = pooled(beyond, group, rule)
+        most[:, 0] = 1.0
+        return np.asarray(most - np.append(most[:, 1:], np.zeros((len(most), 1)), axis=1))
+    at = positive_index(classes, positive)
+    has = pooled(scores[:, at], group, rule)
+    return np.stack([has, 1 - has] if at == 0 else [1 - has, has], axis=1)
+
+
 def by_patient(view: View, whose: Resampling, rule: Rule) -> tuple[View, Resampling]:
     """The view with a row a patient, and who the rows are. `index` is the table's row of the patient's first image;
     `whose` may be of the whole table."""
@@ -147,17 +163,21 @@ def pool(
     pooling: Pooling | None = None,
     wanted: OperatingRule = YOUDEN,
     threshold: Threshold | None = None,
+    called: tuple[Bools, Bools] | None = None,
 ) -> Pooled:
     """Images and patients side by side. Both thresholds come from the tune part, chosen in the same way; `threshold` is
-    that of the images where it is frozen already. `whose_*` are of the tables the views are of."""
+    that of the images where it is frozen already. Where no threshold decides but the highest score or the middle grade
+    (then `threshold` says so), `called` are the calls of the test part's images (n,) and patients (g,). `whose_*` are
+    of the tables the views are of."""
     pooling = pooling or choose([tune], whose_tune)
     of_tune, of_test = whose_tune.of(tune.index), whose_test.of(test.index)
     tune_patients, _ = by_patient(tune, of_tune, pooling.rule)
     patients, whose = by_patient(test, of_test, pooling.rule)
     frozen = threshold or operating.choose(tune.has, tune.score, wanted, tune.name, of_tune.group)
-    chosen = operating.choose(tune_patients.has, tune_patients.score, wanted, tune.name)
-    image, image_sides = _level("image", test, of_test, frozen)
-    patient, patient_sides = _level("patient", patients, whose, chosen)
+    chosen = frozen if called else operating.choose(tune_patients.has, tune_patients.score, wanted, tune.name)
+    calls = called or tuple(view.score >= _value(at) for view, at in ((test, frozen), (patients, chosen)))
+    image, image_sides = _level("image", test, of_test, frozen, calls[0])
+    patient, patient_sides = _level("patient", patients, whose, chosen, calls[1])
     differences = tuple(
         paired(side, image_sides[name]) for name, side in patient_sides.items() if name in image_sides and name != "ppv"
     )
@@ -181,14 +201,18 @@ def _auroc(views: Sequence[View], whose: Resampling, rule: Rule) -> Side | None:
 
 
 def _level(
-    unit: Literal["image", "patient"], view: View, whose: Resampling, threshold: Threshold
+    unit: Literal["image", "patient"], view: View, whose: Resampling, threshold: Threshold, called: Bools
 ) -> tuple[Level, dict[str, Side]]:
-    at = threshold.value if threshold.value is not None else 0.5
-    point = operating.at(view.has, view.score, at, whose)
-    sides = of_view(view.has, view.score, view.score >= at, _all(view.has), whose) if len(view) else {}
+    has, score = operating.checked(view.has, view.score)
+    point = operating.count(has, called, whose.group, _value(threshold))
+    sides = of_view(has, score, called, _all(has), whose) if len(view) else {}
     estimates = [*point.estimates, *(side.estimate for name, side in sides.items() if name == "auroc")]
     made = Level(unit, len(view), int(view.has.sum()), point.tp, point.tn, threshold, tuple(estimates), point.notes)
     return made, sides
+
+
+def _value(threshold: Threshold) -> float:
+    return threshold.value if threshold.value is not None else 0.5
 
 
 def _all(has: Bools) -> Bools:

@@ -4,7 +4,8 @@ Letters: n cases, K classes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -17,17 +18,21 @@ from medtl.vocabulary import Cohort, Estimate
 MOST = 300  # test cases that are changed and scored again
 LEAST_OF_A_KIND = 4  # no kind of case gets less than a fourth of an equal share, however rare it is
 FEW = 20  # patients; with fewer nothing is said but the number
-OF_ANY_WEIGHT = 0.005  # a fall that is not rounded to 0.00
+OF_ANY_WEIGHT = 0.01  # the least fall that is called one
 
 Verdict = Literal["falls", "no fall shown", "too few"]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one change: AUROC with it, `fall` (without less with it), and the share of cases whose call changes."""
+    """Of one change: AUROC with it, `fall` (without less with it), and the share of cases whose call changes.
+
+    `fall` has its own interval of 95 %; `widened` is that which decides, wider for the number of changes looked at.
+    """
 
     auroc: Estimate
     fall: Estimate
+    widened: Estimate
     changed: Estimate
     verdict: Verdict
     says: str
@@ -39,17 +44,32 @@ def unchanged(cohort: Cohort, truth: Ints, scores: Floats, patients: Patients, s
 
 
 def cost(
-    cohort: Cohort, truth: Ints, before: Floats, after: Floats, differ: Bools, patients: Patients, name: str, seed: int
-) -> Cost:
-    """Scores (n, K) before and after a change called `name`; `differ` (n,) says whose call is another one."""
+    cohort: Cohort, truth: Ints, before: Floats, after: Floats, differ: Bools, patients: Patients, name: str, seed: int,
+    among: int = 1,
+) -> Cost:  # fmt: skip
+    """Scores (n, K) before and after a change called `name`; `differ` (n,) says whose call is another one. `among` is
+    the number of changes looked at: one that shows no fall beyond chance among so many is not said to show one."""
     auroc, fall = _compared(cohort, truth, before, after, patients, seed)
+    wide = widened(fall, among)
     changed = _share(differ, patients, seed)
     verdict: Verdict = "no fall shown"
     if too_few(cohort, truth, patients):
         verdict = "too few"
-    elif fall.low > 0 and fall.value >= OF_ANY_WEIGHT:
+    elif wide.low > 0 and fall.value >= OF_ANY_WEIGHT:
         verdict = "falls"
-    return Cost(auroc, fall, changed, verdict, _says(name, fall, changed, int(differ.sum()), verdict))
+    return Cost(auroc, fall, wide, changed, verdict, _says(name, fall, changed, int(differ.sum()), verdict, among))
+
+
+def widened(fall: Estimate, among: int) -> Estimate:
+    """By Bonferroni's rule, so that with all changes looked at the chance of even one false fall stays below 5 %.
+
+    Each arm is stretched as a normal one would be: draws of patients are too few to find so far a percentile.
+    """
+    normal = NormalDist()
+    more = normal.inv_cdf(1 - 0.025 / max(1, among)) / normal.inv_cdf(0.975)
+    low, high = fall.value - more * (fall.value - fall.low), fall.value + more * (fall.high - fall.value)
+    how = f"{fall.how}, widened for {among} changes" if among > 1 else fall.how
+    return replace(fall, low=low, high=high, how=how)
 
 
 def too_few(cohort: Cohort, truth: Ints, patients: Patients) -> bool:
@@ -139,13 +159,17 @@ def _share(differ: Bools, patients: Patients, seed: int) -> Estimate:
     return Estimate("calls that change", float(differ.mean()), low, high, n, how)
 
 
-def _says(name: str, fall: Estimate, changed: Estimate, calls: int, verdict: Verdict) -> str:
+def _says(name: str, fall: Estimate, changed: Estimate, calls: int, verdict: Verdict, among: int) -> str:
     called = f"{calls} of {changed.n} calls change"
     title = name[:1].upper() + name[1:]
     if verdict == "too few":
         return f"{title}: too few to say; {called}."
     if verdict == "falls":
         return f"{title}: AUROC falls by {_of(fall)}; {called}."
+    if fall.low > 0:
+        little = fall.value < OF_ANY_WEIGHT
+        why = "too little to count" if little else f"which among {among} changes can be chance"
+        return f"{title}: no fall shown (AUROC lower by {_of(fall)}, {why}); {called}."
     more = "lower" if fall.value >= 0 else "higher"
     return (
         f"{title}: no fall shown (AUROC {more} by {abs(fall.value):.2f}; the true fall could be {_signed(fall.low)} to "

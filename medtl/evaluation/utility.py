@@ -5,6 +5,7 @@ Letters: n cases, m threshold probabilities; t a threshold probability, pi the p
 
 from dataclasses import dataclass
 from math import hypot
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +22,8 @@ RANGE = (0.01, 0.99)
 class DecisionCurve:
     """At each threshold probability (m,): net benefit of the model with its band, and of treating all; of treating none
     it is 0. `useful` are the ranges in which the whole band lies above both, `harmful` those in which it lies below the
-    better of both. Net benefit is in found cases a person; by `prevalence` it is the standardised one."""
+    better of both. Net benefit is in found cases a `unit`: an image where patients have several; by `prevalence` it is
+    the standardised one."""
 
     name: str
     n: int
@@ -36,6 +38,7 @@ class DecisionCurve:
     how: str
     says: str
     notes: tuple[str, ...]
+    unit: Literal["person", "image"] = "person"
 
 
 def decision_curve(
@@ -68,7 +71,7 @@ def decision_curve(
         return _nothing(name, len(has), own, f"{lacks}, so there is no decision curve.")
     if prevalence is not None:
         probability = moved(probability, own if learned is None else learned, prevalence)
-    pi = own if prevalence is None else prevalence
+    pi, repeats = own if prevalence is None else prevalence, _repeats(cases)
     grid = np.linspace(low, high, POINTS)
     made = [benefit(at(has, probability, float(t), cases), pi, float(t)) for t in grid]
     model, below, above = (np.array([getattr(one, end) for one in made]) for end in ("value", "low", "high"))
@@ -77,7 +80,8 @@ def decision_curve(
     useful, harmful = _runs(grid, below > rival), _runs(grid, above < rival)
     return DecisionCurve(
         name, len(has), pi, _told(grid), _told(model), _told(below), _told(above), _told(everybody), useful, harmful,
-        made[0].how, _says(useful, harmful, low, high), _notes(pi, prevalence is not None, calibrated, name),
+        made[0].how, _says(useful, harmful, low, high),
+        _notes(pi, prevalence is not None, calibrated, name, repeats), "image" if repeats else "person",
     )  # fmt: skip
 
 
@@ -149,11 +153,21 @@ def _ranges(runs: tuple[tuple[float, float], ...]) -> str:
     return ", and between ".join(f"{_percent(first)} and {_percent(last)}" for first, last in runs)
 
 
-def _notes(pi: float, reweighted: bool, calibrated: bool, name: str) -> tuple[str, ...]:
+def _repeats(cases: Resampling | Ints | None) -> bool:
+    """Whether a patient has several cases."""
+    if cases is None:
+        return False
+    group = cases.group if isinstance(cases, Resampling) else cases
+    return len(np.unique(group)) < len(group)
+
+
+def _notes(pi: float, reweighted: bool, calibrated: bool, name: str, repeats: bool) -> tuple[str, ...]:
     share = f"{100 * pi:.1f}".rstrip("0").rstrip(".")
     said = [f"Reweighted to a prevalence of {share} %; the probabilities move with it."]
     if not reweighted:
         said = [f"At the test part's prevalence, {share} % {name}; if that was chosen, give your clinic's."]
+    if repeats:
+        said.append("Patients have several images: net benefit is per image, not per person.")
     if not calibrated:
         said.append("The scores are not calibrated, so a threshold probability does not mean here what it says.")
     return tuple(said)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from medtl.errors import MedtlError, NotFound
-from medtl.runs import results, store
+from medtl.runs import choices, results, store
 from medtl.runs.results import PredictionRow
 from medtl.vocabulary import Estimate
 from medtl.workspace import Workspace
@@ -201,7 +201,10 @@ def external(folder: Path, cohort: str) -> External:
 
 
 def external_predictions(found: External) -> tuple[PredictionRow, ...]:
-    return results.read_predictions(found.folder / results.PREDICTIONS)
+    """Called at the run's operating point in force, which may be another than when it was tested there."""
+    run = found.folder.parents[2]  # RUN/result/external/COHORT
+    rows = results.read_predictions(found.folder / results.PREDICTIONS)
+    return results.called_anew(rows, run) if choices.read(run).changed else rows
 
 
 def shift(found: External) -> Shift | None:

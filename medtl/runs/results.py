@@ -260,7 +260,7 @@ def predictions(folder: Path) -> tuple[PredictionRow, ...]:
     if not path.exists():
         raise NotReady("This run has no predictions yet.", "Wait until it has finished.")
     rows = read_predictions(path)
-    return _called_anew(rows, folder) if (folder / store.RESULT / OPERATING).exists() else rows
+    return called_anew(rows, folder) if (folder / store.RESULT / OPERATING).exists() else rows
 
 
 def read_predictions(path: Path) -> tuple[PredictionRow, ...]:
@@ -269,7 +269,8 @@ def read_predictions(path: Path) -> tuple[PredictionRow, ...]:
         return tuple(_row(line) for line in csv.DictReader(file))
 
 
-def _called_anew(rows: tuple[PredictionRow, ...], folder: Path) -> tuple[PredictionRow, ...]:
+def called_anew(rows: tuple[PredictionRow, ...], folder: Path) -> tuple[PredictionRow, ...]:
+    """`rows` called at the operating point in force of the run in `folder`."""
     content = _content(folder)
     positive, findings = content.get("positive"), _findings(content)
     known = {name: (said.get("threshold") or {}).get("value") for name, said in findings.items()}

@@ -28,24 +28,20 @@ from medtl.evaluation.conformal import Coverage
 from medtl.evaluation.pooling import Pooled, Pooling
 from medtl.evaluation.prevalence import Elsewhere, at_prevalence
 from medtl.evaluation.recalibrating import Calibrator
-from medtl.evaluation.resampling import Bools, Floats, Resampling, resample, whose
+from medtl.evaluation.resampling import Bools, Floats, Ints, Resampling, resample, whose
 from medtl.evaluation.subgroups import Subgroups, subgroups, subgroups_of_classes
 from medtl.evaluation.views import View, views
 from medtl.runs import choices, results
 from medtl.runs import findings as of_findings
 from medtl.runs.choices import Choices
 from medtl.runs.results import Result
-from medtl.trust import cases, fields
+from medtl.trust import by_patient, cases, fields
 from medtl.trust.cases import Cases, Part
 from medtl.trust.values import Judgement, OfView
 from medtl.vocabulary import Threshold
 from medtl.workspace import Workspace
 
 DRAWS = 2000
-NOT_SO_CALLED = (
-    "These numbers ask about it alone, at thresholds of the tune part: the run itself calls by the highest score, or "
-    "of grades the middle one."
-)
 
 
 def judge(folder: Path) -> Judgement:
@@ -127,6 +123,7 @@ class _Story:
             changed=tuple(one.at for one in self.chosen.changed),
             openings=self.chosen.openings,
             opened=self.chosen.opened,
+            sets_of_patients=self._sets_of_patients(),
         )
 
     # ---- a view ------------------------------------------------------------------------------------------------------
@@ -176,10 +173,11 @@ class _Story:
         chosen = self.result.threshold
         return chosen if chosen is not None and chosen.value is not None else None
 
-    def _called(self, view: View) -> Bools:
-        """Where the highest score, or of grades the middle one, decides: which cases were called so."""
-        given, at = self.test.answers, self.told.at(view.name)
-        called: Bools = given.called > at if self.asked.task == "ordinal" else given.called == at
+    def _called(self, view: View, calls: Ints | None = None) -> Bools:
+        """Where the highest score, or of grades the middle one, decides: which cases were called so; or which patients,
+        from their calls (g,)."""
+        calls, at = self.test.answers.called if calls is None else calls, self.told.at(view.name)
+        called: Bools = calls > at if self.asked.task == "ordinal" else calls == at
         return called
 
     def _here(self, view: View, point: operating.Point) -> Elsewhere | None:
@@ -192,20 +190,21 @@ class _Story:
             return None
         tune = self.told.tune
         whose_tune = whose(len(tune.answers.y), tune.answers.patients)
+        mine = tune.views[self.told.at(view.name)]
+        how, called = self._how_pooled(tune), None
+        if threshold is None and not self.several:
+            threshold = self.result.threshold
+            called = self._called(view), self._called(view, by_patient.called(self.asked, self.test, how.rule))
+        return pooling.pool(mine, view, whose_tune, draws, how, self.rule, threshold, called)
+
+    def _how_pooled(self, tune: Part) -> Pooling:
+        """One rule for all findings, and for all grades: an answer about a patient has one."""
         rule = self.chosen.pool
         if rule in pooling.RULES:
-            how = Pooling(rule, f"{pooling.RULES[rule].capitalize()}, as you chose after the test part had been seen.")
-        else:
-            how = self._how_pooled(tune, whose_tune)
-        mine = tune.views[self.told.at(view.name)]
-        made = pooling.pool(mine, view, whose_tune, draws, how, self.rule, threshold)
-        return made if threshold is not None or not made.several else replace(made, says=(*made.says, NOT_SO_CALLED))
-
-    def _how_pooled(self, tune: Part, whose_tune: Resampling) -> Pooling:
-        """One rule for all findings, and for all grades: an answer about a patient has one."""
+            return Pooling(rule, f"{pooling.RULES[rule].capitalize()}, as you chose after the test part had been seen.")
         if self._pooling is None:
             rules = pooling.rules_for(self.asked.task, self.asked.classes)
-            self._pooling = pooling.choose(tune.views, whose_tune, rules)
+            self._pooling = pooling.choose(tune.views, whose(len(tune.answers.y), tune.answers.patients), rules)
         return self._pooling
 
     # ---- all of them -------------------------------------------------------------------------------------------------
@@ -228,6 +227,12 @@ class _Story:
             )
             for view, mine in zip(self.test.views, kept, strict=True)
         )
+
+    def _sets_of_patients(self) -> tuple[Coverage, ...]:
+        """Only where some patient of the test part has several images, as these have limits of their own."""
+        if self.told.tune is None or not self.whole.repeats:
+            return ()
+        return by_patient.sets(self.told, self._how_pooled(self.told.tune).rule)
 
     def _subgroups(self, made: Sequence[OfView]) -> tuple[Subgroups, ...]:
         """None where the cohort is gone, or nothing is recorded of its cases."""

@@ -6,10 +6,12 @@ asked about, the worst of them decides. Draws nothing, reads no file.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal
 
 from medtl.evaluation import words
 from medtl.evaluation.reliability import Reliability
+from medtl.evaluation.robustness import OF_ANY_WEIGHT
 from medtl.evaluation.sentences import SMALL, WIDE
 from medtl.evaluation.subgroups import Row, Subgroups
 from medtl.runs.attention import Attention
@@ -42,12 +44,13 @@ OF_THE_MODEL = ("shuffled", "shuffled-head")  # checks without which a map says 
 RULES = {
     "data": f"Holds when patients are known and none is in two parts, no test image is a near copy of one learned "
     f"from, the data check left nothing open that flatters, each kind has {SMALL} test patients, the threshold was "
-    f"not changed after the test part was seen, and fewer than {MANY_RUNS} runs were tested on it. Does not "
-    f"hold when a patient is in two parts, the source had seen test images, or more than {100 * COPIES:.0f} % of them "
-    "are near copies.",
+    f"not changed after the test part or another cohort was seen, and fewer than {MANY_RUNS} runs were tested on it. "
+    "Does not hold when a patient is in two parts, the source had seen test images, or more than "
+    f"{100 * COPIES:.0f} % of them are near copies.",
     "discrimination": f"Holds when the whole interval of the AUROC lies above {LEAST_AUROC:g} and is narrower than "
-    f"{WIDE:g}, and it ranked better than thumbnails without any network. Does not hold when the interval reaches 0.5, "
-    "or when something that costs less, or the same network without the source, ranked better.",
+    f"{WIDE:g}, and it ranked better than thumbnails without any network. Does not hold when the whole interval lies "
+    f"below {LEAST_AUROC:g}, or when something that costs less, or the same network without the source, ranked better. "
+    f"An interval that holds both 0.5 and {LEAST_AUROC:g} comes from too few cases: it is not known.",
     "calibration": "Holds when the scores were calibrated on the tuning part, the test part has 100 patients of the "
     "rarer kind, and no departure shows. Does not hold when slope or intercept is clearly off. With fewer patients it "
     "is not known.",
@@ -55,7 +58,8 @@ RULES = {
     "is lower by more than its interval, widened for the number of groups looked at. With nothing recorded, or too few "
     "everywhere, it is not known.",
     "robustness": f"Holds when no change of the images lowers the AUROC and a fall of {LARGE_FALL:g} can be ruled out "
-    f"for each. Does not hold when one lowers it by {LARGE_FALL:g} or more.",
+    f"for each. Does not hold when one lowers it by {LARGE_FALL:g} or more, beyond its interval widened for the number "
+    "of changes looked at.",
     "explanation": "Holds when the maps change with the model's weights, the score depends on the region they show, "
     "they are steady, and they do not lie outside the body, on edges or on writing. Does not hold when they do not "
     "depend on the model.",
@@ -121,6 +125,8 @@ def verdict(lights: Sequence[Light], result: Result) -> str:
     if bad:
         begins = "Not to be relied on: " if {one.name for one in bad} & set(BEARING) else ""
         said = f"{_start(begins + _names(bad))} did not hold {where}. {first.reason}"
+    elif open_ := next((one for one in unknown if one.name in BEARING), None):
+        return f"Not known whether it can be relied on: {open_.reason} {open_.advice}".strip()
     elif care:
         said = f"To be read with care: {first.reason}"
     else:
@@ -150,7 +156,7 @@ def _data(judgement: Judgement, result: Result, cohort: Cohort | None, found: Se
     said = [
         *_leaks(result, cohort),
         *_flattered(found),
-        *_chosen_late(judgement, tested),
+        *_chosen_late(judgement, result, tested),
         *_small(judgement),
     ]
     if cohort is None:
@@ -215,7 +221,14 @@ def _small(judgement: Judgement) -> Iterable[_Said]:
             )  # fmt: skip
 
 
-def _chosen_late(judgement: Judgement, tested: int) -> Iterable[_Said]:
+def _chosen_late(judgement: Judgement, result: Result, tested: int) -> Iterable[_Said]:
+    before = [one.title for one in result.externals if any(_moment(at) > _moment(one.made) for at in judgement.changed)]
+    if before:
+        yield _Said(
+            "with care", "threshold changed after an external test", "The threshold was changed after it was tested on "
+            f"{' and '.join(before)}, so that is no external test of this threshold.",
+            "Test it on a cohort that nobody has seen.",
+        )  # fmt: skip
     if judgement.changed:
         yield _Said(
             "with care", "threshold changed late", "The threshold was changed after the test part was seen, so its "
@@ -226,6 +239,12 @@ def _chosen_late(judgement: Judgement, tested: int) -> Iterable[_Said]:
             "with care", f"{tested} runs tested on it", f"{tested} runs were tested on this part: the best of them "
             "looks better than it is.", "Test the chosen one on a cohort that nobody has seen.",
         )  # fmt: skip
+
+
+def _moment(at: str) -> datetime:
+    """Of an ISO time; one without a zone is UTC."""
+    told = datetime.fromisoformat(at)
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def _clean(result: Result, tested: int) -> str:
@@ -254,18 +273,32 @@ def _discrimination(judgement: Judgement, result: Result) -> _Said:
                 "Look whether labels were exchanged.",
             )
         )  # fmt: skip
-    elif auroc.low <= 0.5:
+    elif auroc.high < LEAST_AUROC:
+        guessing = "it could not be told from guessing, and " if auroc.low <= 0.5 else ""
         said.append(
             _Said(
-                "does not hold", f"AUROC {whole}", f"AUROC {whole}: it could not be told from guessing.",
-                "Bring more cases, or take another source.",
+                "does not hold", f"AUROC {whole}", f"AUROC {whole}: {guessing}even the upper end of its interval lies "
+                f"below {LEAST_AUROC:g}.", "Take another source, or bring more cases to learn from.",
             )
         )  # fmt: skip
+    elif auroc.low <= 0.5:
+        return _too_few(whole, said)
     elif auroc.low < LEAST_AUROC or auroc.high - auroc.low > WIDE:
         leaves = "ranking may be weak" if auroc.low < LEAST_AUROC else "the interval leaves much open"
         said.append(_Said("with care", f"AUROC {whole}", f"AUROC {whole}: {leaves}.", "More test cases narrow this."))
     best = _Said("holds", f"AUROC {whole}", f"AUROC {whole}, better than thumbnails without any network.")
     return _worst(said) if said else best
+
+
+def _too_few(whole: str, others: Sequence[_Said]) -> _Said:
+    """From guessing to good ranking all is possible: no proof of failure, and no other doubt is worth as much."""
+    unknown = _Said(
+        "not known", "too few to tell", f"AUROC {whole}: too few test cases to tell good ranking from guessing.",
+        "Bring more test cases.",
+    )  # fmt: skip
+    bad = [one for one in others if one.state == "does not hold"]
+    also = tuple(one.reason for one in others if one.state == "with care")
+    return _worst([*bad, unknown]) if bad else replace(unknown, also=also)
 
 
 def _of_guards(result: Result) -> Iterable[_Said]:
@@ -417,6 +450,13 @@ def _robustness(result: Result) -> _Said:
         return _Said(
             state, short, f"With {worst.name} its AUROC fell by {by}.", "Keep to images like those it learned from."
         )
+    if maybe := [one for one in found.rows if one.fall.low > 0 and one.fall.value >= OF_ANY_WEIGHT]:
+        likely = max(maybe, key=lambda one: one.fall.value)
+        by = f"{likely.fall.value:.2f} ({likely.fall.low:.2f} to {likely.fall.high:.2f})"
+        return _Said(
+            "with care", f"may fall if {likely.name}", f"With {likely.name} its AUROC was lower by {by}, which among "
+            f"{len(found.rows)} changes can be chance.", "More test cases narrow this.",
+        )  # fmt: skip
     widest = max(found.rows, key=lambda one: one.fall.high)
     if widest.fall.high >= LARGE_FALL:
         return _Said(

@@ -21,8 +21,10 @@ from medtl.trust.reader import UNSURE, Pass, Reading
 @dataclass(frozen=True)
 class Outcome:
     """`cases` are the rows of `study`: those the reader answered. `unsure` are cases the reader could not tell and
-    `unread` how many were not reached: neither is counted on either side. `aided` is the same study of the answers
-    given with the model's in view, over the cases answered both times; None without a second pass."""
+    `unread` how many were not reached: neither is counted on either side. As those left out are the hard ones, which
+    flatters, `strict` is the study with what could not be told counted as an error; None where all was told. `aided`
+    is the same study of the answers given with the model's in view, over the cases answered both times; None without a
+    second pass."""
 
     reading: Reading
     cases: tuple[str, ...]
@@ -30,6 +32,7 @@ class Outcome:
     unsure: tuple[str, ...]
     unread: int
     aided: ReaderStudy | None = None
+    strict: ReaderStudy | None = None
 
     def ids(self, rows: Sequence[int]) -> tuple[str, ...]:
         return tuple(self.cases[row] for row in rows)
@@ -51,19 +54,24 @@ def outcome(reading: Reading, told: Sequence[Told], result: Result) -> Outcome:
         unsure,
         unread,
         _study(reading, 2, again, model, result) if again else None,
+        _study(reading, 1, (*ids, *unsure), model, result) if unsure else None,
     )
 
 
 def _study(
     reading: Reading, which: Pass, ids: Sequence[str], model: Mapping[str, Told], result: Result, both: bool = False
 ) -> ReaderStudy:
-    """Of one pass; `both` with what the second one changed."""
+    """Of one pass; `both` with what the second one changed. A case among `ids` that could not be told is an error."""
     index = {name: k for k, name in enumerate(reading.classes)}
     two = len(reading.classes) == 2
     patients = np.array([model[case].patient for case in ids], dtype=object)
+    truth = np.array([index[model[case].reference] for case in ids], int)
+    answers = _answers(reading, which, ids, index)
+    untold = np.array([reading.said(which)[case].label == UNSURE for case in ids], bool)
+    answers[untold] = (truth[untold] + 1) % len(reading.classes)  # any class that it is not: an error
     return readers.study(
-        np.array([index[model[case].reference] for case in ids], int),
-        _answers(reading, which, ids, index),
+        truth,
+        answers,
         np.array([index[model[case].called] for case in ids], int),
         reading.classes,
         reading.finding or (cases.positive_of(result, reading.classes) if two else None),

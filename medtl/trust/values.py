@@ -45,7 +45,8 @@ class OfView:
 class Judgement:
     """Everything that is worked out from the scored cases of a run. `views` in the order of the classes; `calls` is
     whether the highest of several scores is the share of calls that are right; `sets` the prediction sets, one for all
-    classes, of findings one each; `subgroups` of all classes (more than two) and of each view. `rule` is in force for
+    classes, of findings one each, and `sets_of_patients` those of pooled answers where patients have several images;
+    `subgroups` of all classes (more than two) and of each view. `rule` is in force for
     the thresholds; `changed` are the times (ISO) at which it was chosen after the test part had been seen."""
 
     run: str
@@ -60,6 +61,7 @@ class Judgement:
     changed: tuple[str, ...]
     openings: int
     opened: str
+    sets_of_patients: tuple[Coverage, ...] = ()
 
     def view(self, name: str) -> OfView | None:
         return next((one for one in self.views if one.name == name), None)

@@ -148,7 +148,7 @@ def _set(answer: Answer, judged: proof.Judgement | None, error: float) -> None:
         return
     left = ", ".join(names) if names else "no class"
     st.markdown(f"Not ruled out: **{left}**")
-    st.caption(md(proof.promise(judged, error)))
+    st.caption(md(proof.promise(judged, error, pooled=int(answer.get("pooled") or 1) > 1)))
 
 
 def _reached_findings(answer: Answer, judged: proof.Judgement | None) -> None:

@@ -2,7 +2,7 @@
 instead of images. Every number was worked out from the scored cases; here they are shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -151,14 +151,14 @@ def _scores(at: Viewed) -> None:
 
 
 def _use(at: Viewed) -> None:
+    curve = at.view.utility
     show.section(
         "Is acting on it of use?",
         anchor="use",
-        help="Net benefit: found cases per person, less the false alarms at the price that the threshold sets on them. "
-        "A model is of use where its line lies above treating everybody and treating nobody. The band is that of each "
-        "threshold by itself.",
+        help=f"Net benefit: found cases per {curve.unit}, less the false alarms at the price that the threshold sets "
+        "on them. A model is of use where its line lies above treating everybody and treating nobody. The band is that "
+        "of each threshold by itself.",
     )
-    curve = at.view.utility
     if not curve.threshold:
         st.caption(md(curve.says))
         return
@@ -196,7 +196,7 @@ def _ranged(at: Viewed, low: float, high: float) -> None:
 
 def sets(at: Viewed) -> None:
     """Where more than one answer cannot be ruled out, it says so: how often, and how often rightly."""
-    found = _set_of(at)
+    found = _set_of(at, at.judgement.sets)
     show.section(
         "When it should say “don't know”",
         anchor="dont-know",
@@ -212,6 +212,8 @@ def sets(at: Viewed) -> None:
         return
     st.markdown(md(" ".join(found.says)))
     _by_class(found)
+    if (pooled := _set_of(at, at.judgement.sets_of_patients)) is not None and pooled.held is not None:
+        st.markdown(f"**One answer a patient.** {md(' '.join(pooled.says))}")
     ids = shelf.explorer(at.run).marked(at.view.name, found.unanswered)
     wanted = bool(ids) and st.toggle(
         f"Show the {words.count(len(ids), 'case')} it would not answer", key=f"dont-know-{at.view.name}"
@@ -220,9 +222,8 @@ def sets(at: Viewed) -> None:
         failures.opened(at.tested, ids, ":material/help: **No single answer**", f"unanswered-{at.view.name}")
 
 
-def _set_of(at: Viewed) -> Coverage | None:
+def _set_of(at: Viewed, made: Sequence[Coverage]) -> Coverage | None:
     """Of findings each has its own; of classes there is one for all."""
-    made = at.judgement.sets
     if not at.result.finding:
         return made[0] if made else None
     k = [view.name for view in at.judgement.views].index(at.view.name)
@@ -270,11 +271,17 @@ def patients(at: Viewed) -> None:
     names = ("sensitivity", "specificity", "ppv", "npv", "auroc")
     table = {"": [f"{level.n:,} {level.unit}s" for level in rows]}
     table |= {words.title(name): [_of(level, name) for level in rows] for name in names}
-    table["called from"] = ["" if one.threshold.value is None else f"{one.threshold.value:.2f}" for one in rows]
+    table["called from"] = [_from(one) for one in rows]
     st.table(
         table, hide_index=True, border="horizontal", alt="The same numbers by patient and by image, with 95 % intervals"
     )
     _pooled_by(at)
+
+
+def _from(level: Level) -> str:
+    if level.threshold.middle:
+        return "middle grade"
+    return "highest score" if level.threshold.value is None else f"{level.threshold.value:.2f}"
 
 
 def _of(level: Level, name: str) -> str:

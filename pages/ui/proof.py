@@ -39,13 +39,20 @@ def reached(view: OfView) -> str:
     return f"In the test part: {found}; {passed}."
 
 
-def promise(judged: Judgement | None, error: float) -> str:
-    """What sets of this run promise, and what they held on the test part."""
-    said = f"Such a set is made to miss the truth in at most about {100 * error:.0f}{PERCENT} of cases"
-    held = judged.sets[0].held if judged and len(judged.sets) == 1 else None
+def promise(judged: Judgement | None, error: float, pooled: bool = False) -> str:
+    """What sets of this run promise, and what they held on the test part; of `pooled` answers, by patient."""
+    unit = "patient" if pooled else "case"
+    said = f"Such a set is made to miss the truth in at most about {100 * error:.0f}{PERCENT} of {unit}s"
+    sets = (judged.sets_of_patients if pooled else judged.sets) if judged else ()
+    if judged and pooled and not sets:
+        return (
+            "Whether sets of several images hold the truth was not tested: the run has no patients of several images."
+        )
+    held = sets[0].held if len(sets) == 1 else None
     if held is None:
         return f"{said}."
-    return f"{said}; in the test part it held the truth in {round(held.value * held.n)} of {held.n} ({told(held)})."
+    of = f"{held.n} {unit}s" if pooled else f"{held.n}"
+    return f"{said}; in the test part it held the truth in {round(held.value * held.n)} of {of} ({told(held)})."
 
 
 def doubts(

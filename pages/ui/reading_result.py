@@ -56,9 +56,24 @@ def _says(found: Outcome) -> None:
     left_out = []
     if found.unsure:
         left_out.append(f"“Cannot tell” in {words.count(len(found.unsure), 'case')}, left out on both sides.")
+        left_out += _strict(found)
     if found.unread:
         left_out.append(f"{words.count(found.unread, 'case')} were not read.")
     st.markdown("\n".join(f"- {md(sentence)}" for sentence in (*rest, *left_out, *_times(found))))
+
+
+def _strict(found: Outcome) -> list[str]:
+    """The numbers of both sides on all cases read: what the reader left open is often hard for the model, too."""
+    made = found.strict
+    if made is None:
+        return []
+    pairs = [(name, made.reader.get(name), made.model.get(name)) for name in _wanted(made.reader)]
+    told = [
+        f"{words.title(name)} {found.reading.reader} {words.whole(ours)}, the model {words.whole(theirs)}"
+        for name, ours, theirs in pairs
+        if ours and theirs
+    ]
+    return [f"On all {made.n} cases read, with “cannot tell” counted as an error: {'; '.join(told)}."] if told else []
 
 
 def _times(found: Outcome) -> list[str]:

@@ -92,9 +92,15 @@ def test_sets_about_patients_hold_what_they_promise_however_images_are_pooled(fi
     else:
         limits = found.limits.tolist()
         inside = [
-            (int(part.y[row].max()), int(part.y[row].max()) in conformal.members_by_class(one, limits))
+            (
+                int(part.y[row].max()),
+                int(part.y[row].max()) in conformal.members_by_class(one, limits, ordered=task == "ordinal"),
+            )
             for row, one in zip(rows, together, strict=True)
         ]
+    told = judge.judge(folder).sets_of_patients[0].held  # what Trust says of patients is what Use does to them
+    assert told is not None and told.value == pytest.approx(np.mean([one for _, one in inside]))
+    assert told.n == len(inside)
     for kind in {kind for kind, _ in inside}:
         held = [one for of, one in inside if of == kind]
         assert np.mean(held) > 0.9 - 3 * np.sqrt(0.09 / len(held)) - 0.03, kind
@@ -107,10 +113,8 @@ def test_all_findings_of_a_patient_are_pooled_alike_and_none_is_forgotten(finish
     found, views = settled(folder, classes), judge.judge(folder).views
     assert {view.pooled.pooling.rule for view in views if view.pooled} == {found.pool}
     alone = [dataclasses.replace(views[0], pooled=None), views[1]]
-    tune = judge.cases.read(folder, results.load(folder)).tune
-    question = judge.cases.read(folder, results.load(folder)).question
-    assert tune is not None
-    said = settling._of_patients(found, question, tune, alone, found.pool).findings
+    told = judge.cases.read(folder, results.load(folder))
+    said = settling._of_patients(found, told, alone, found.pool).findings
     assert said["oedema"]["threshold"] == found.findings["oedema"]["threshold"]
     assert set(said["effusion"]["set_limits"]) != set(found.findings["effusion"]["set_limits"])
 

@@ -146,7 +146,15 @@ def test_what_a_wish_comes_to_is_said() -> None:
     flat = choose(has, np.full(150, 0.4), SCREENING, "ill")
     assert flat.value == 0.4 and "only by calling every case" in flat.rule
     top = choose(np.array([False, True, True]), np.array([0.9, 0.9, 0.1]), OperatingRule("specificity", 1.0), "ill")
-    assert "cannot be reached" in top.rule
+    assert "cannot be reached" in top.rule and "as it was chosen to" not in top.rule
+
+
+@pytest.mark.parametrize("rule", [SCREENING, CONFIRMING])
+def test_what_the_tune_part_reached_is_not_told_as_a_finding(rule: OperatingRule) -> None:
+    """Its threshold was chosen on these very cases: an interval would promise what was never tested."""
+    has, score, group = simulate(150, images=3)
+    said = choose(has, score, rule, "ill", group).rule
+    assert "as it was chosen to." in said and "–" not in said
 
 
 @pytest.mark.parametrize("rule", [OperatingRule(), SCREENING, CONFIRMING, OperatingRule("cost", 3)])

@@ -114,3 +114,10 @@ def test_probabilities_move_from_the_prevalence_they_were_calibrated_at() -> Non
 
 def test_few_people_are_not_rounded_to_more() -> None:
     assert exchange(0.6).endswith("to find 1.5 ill") and "2.3 healthy people" in exchange(0.3)
+
+
+def test_with_several_images_a_patient_it_is_said_to_be_by_image() -> None:
+    has, p = simulate(200)
+    for group, unit in ((np.arange(200), "person"), (np.arange(200) // 2, "image")):
+        curve = decision_curve(has, p, group)
+        assert curve.unit == unit and ("per image, not per person" in " ".join(curve.notes)) == (unit == "image")

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medtl import external
 from medtl.runs import afterwards, results, store
-from medtl.trust import abroad, judge
+from medtl.trust import abroad, judge, operating_point
+from medtl.vocabulary import OperatingRule
 
 Made = Callable[..., Path]
 SIDE = {"cases": 0, "looks": {}, "distance": 0.1, "refused": 0.02}
@@ -58,6 +60,32 @@ def test_the_same_cases_elsewhere_fall_nowhere(finished: Made, task: str, classe
     for one in (*there.views, *([there.whole] if there.whole else [])):
         assert one.rows and all(row.standing == "cannot be told apart" for row in one.rows)
         assert all(row.internal.value == pytest.approx(row.external.value) for row in one.rows)
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+def test_the_first_numbers_are_those_of_the_threshold_in_force(finished: Made, task: str) -> None:
+    """Changed after the test elsewhere, and put back again: the command line, papers and Trust tell one story."""
+    folder = finished(task, ("well", "ill"))
+    go_abroad(folder, [row for row in results.predictions(folder) if row.part == "test"])
+    if task == "multi-label":
+        place = folder / store.RESULT / afterwards.EXTERNAL / "c-other" / afterwards.EXTERNAL_RESULT
+        place.write_text(place.read_text().replace("single-label", "multi-label"))
+    name = "sensitivity[ill]" if task == "multi-label" else "sensitivity"
+
+    def told() -> float:
+        (here,) = (one for one in abroad.read(folder)[0].views if one.about == "ill")
+        (found,) = afterwards.externals(folder)
+        (number,) = (one for one in external.numbers(found) if one.name == name)
+        row = here.get("sensitivity")
+        assert row is not None and number.value == pytest.approx(row.external.value)
+        return number.value
+
+    operating_point.change(folder, OperatingRule("specificity", 0.95))
+    strict = told()
+    operating_point.change(folder, OperatingRule("sensitivity", 0.98))
+    assert told() > strict
+    operating_point.change(folder, results.load(folder).recipe.operating)
+    told()
 
 
 def test_a_fall_and_what_goes_with_it_are_said(finished: Made) -> None:

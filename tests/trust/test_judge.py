@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss
 
-from medtl.runs import choices, results, store
+from medtl.asking import pooling as asking
+from medtl.evaluation import thresholds
+from medtl.runs import answers, choices, results, store
 from medtl.trust import judge
+from medtl.vocabulary import Task
+from pages.ui import proof
 from tests.builders import python
 
 Made = Callable[..., Path]
@@ -120,3 +124,37 @@ def test_judging_loads_neither_torch_nor_scikit_learn(finished: Made) -> None:
         "print([name for name in ('torch', 'sklearn', 'pandas') if name in sys.modules])"
     )
     assert python(code).stdout.strip() == "[]"
+
+
+def test_sets_about_patients_are_told_where_patients_have_several_images(finished: Made) -> None:
+    assert judge.judge(finished(images=1)).sets_of_patients == ()
+    told = judge.judge(finished("single-label", ("a", "b", "c"), n=240, images=4))
+    (one,) = told.sets_of_patients
+    assert one.held is not None and one.held.n == 60 < told.sets[0].held.n == 240  # type: ignore[union-attr]
+    assert "of 60 test patients" in one.says[0]
+    beside = proof.promise(told, 0.1, pooled=True)
+    assert "of 60 patients" in beside and proof.promise(told, 0.1) != beside
+
+
+@pytest.mark.parametrize(("task", "classes"), [("single-label", ("a", "b", "c")), ("ordinal", ("0", "1", "2"))])
+def test_of_several_classes_a_patient_is_judged_by_the_call_that_use_gives(
+    finished: Made, task: Task, classes: tuple[str, ...]
+) -> None:
+    folder = finished(task, classes, n=240, images=4)
+    result = results.load(folder)
+    told, test = judge.judge(folder), answers.answers(folder, "test")
+    assert result.threshold is not None and test.patients is not None
+    who = list(dict.fromkeys(test.patients))
+    rule = told.views[0].pooled.pooling.rule  # type: ignore[union-attr]
+    table = np.stack([asking.pooled(test.scores[test.patients == one], rule, task, classes, None) for one in who])
+    calls = thresholds.calls(table, result.threshold, classes, None)
+    label = np.array([test.y[test.patients == one].max() for one in who])
+    for k, view in enumerate(told.views):
+        here = view.pooled
+        assert here is not None and here.patients.threshold.value is None
+        has, called = (label > k, calls > k) if task == "ordinal" else (label == k, calls == k)
+        assert (here.patients.found, here.patients.let_pass) == ((has & called).sum(), (~has & ~called).sum())
+        assert (here.images.found, here.images.let_pass) == (view.point.tp, view.point.tn)
+    if task == "single-label":  # every patient is called one class, so that what is found adds up
+        right = sum(view.pooled.patients.found for view in told.views if view.pooled)
+        assert right == (calls == label).sum()

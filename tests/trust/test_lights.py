@@ -9,7 +9,7 @@ import pytest
 
 from medtl.evaluation.subgroups import Row, Subgroups
 from medtl.runs import results
-from medtl.runs.afterwards import Perturbed, Robustness
+from medtl.runs.afterwards import External, Perturbed, Robustness, Side
 from medtl.runs.attention import Attention, Share
 from medtl.runs.results import Control, Result
 from medtl.trust import judge, lights
@@ -135,6 +135,22 @@ def test_a_test_part_that_was_used_too_often_or_seen_before_the_threshold_is_car
     assert "after the test part was seen" in lit(late, good[1])["data"].reason
 
 
+def test_a_threshold_changed_after_an_external_test_is_said_so(good: tuple[Judgement, Result]) -> None:
+    late = dataclasses.replace(good[0], changed=("2026-11-28T07:00:00+00:00",))
+    side = Side(0, {}, 0.0, 0.0)
+
+    def reason(made: str) -> str:
+        there = External(
+            "c", "Other site", "c", made, ("well", "ill"), "ill", "single-label", 9, 9, {}, {}, {}, (), side, side
+        )
+        found = lit(late, dataclasses.replace(good[1], externals=(there,)))["data"]
+        assert found.state == "with care"
+        return " ".join([found.reason, *found.also])
+
+    assert "tested on Other site" in reason("2026-11-28T06:00:00+00:00")
+    assert "tested on Other site" not in reason("2026-11-28T08:00:00+00:00")
+
+
 def test_the_sentence_by_which_images_the_source_had_seen_are_found_is_the_workers(
     good: tuple[Judgement, Result],
 ) -> None:
@@ -146,7 +162,12 @@ def test_the_sentence_by_which_images_the_source_had_seen_are_found_is_the_worke
 @pytest.mark.parametrize(
     ("auroc", "guards", "state"),
     [
-        ((0.6, 0.45, 0.75), ("helps",), "does not hold"),
+        ((0.6, 0.52, 0.68), ("helps",), "does not hold"),
+        ((0.5, 0.45, 0.55), ("helps",), "does not hold"),
+        ((0.4, 0.32, 0.48), ("helps",), "does not hold"),
+        ((0.6, 0.45, 0.75), ("helps",), "not known"),
+        ((0.85, 0.45, 0.97), ("no difference seen",), "not known"),
+        ((0.85, 0.45, 0.97), ("hurts",), "does not hold"),
         ((0.75, 0.68, 0.82), ("helps",), "with care"),
         ((0.9, 0.71, 0.98), ("helps",), "with care"),
         ((0.9, 0.86, 0.93), ("no difference seen",), "with care"),
@@ -161,6 +182,16 @@ def test_ranking_must_beat_guessing_and_what_costs_less(
         good[1], estimates=(number(*auroc),), guards=tuple(guard(verdict=one) for one in guards), control=None
     )
     assert lit(good[0], given)["discrimination"].state == state
+
+
+def test_too_few_to_tell_ranking_is_no_proof_of_failure(good: tuple[Judgement, Result]) -> None:
+    """0.85 on a dozen cases may be guessing and may be good: neither is told as a finding."""
+    few = dataclasses.replace(good[1], estimates=(number(0.85, 0.45, 0.97),), guards=(guard(verdict="no difference"),))
+    found = lit(good[0], few)
+    light = found["discrimination"]
+    assert light.short == "too few to tell" and "thumbnails" in light.also[0]
+    said = lights.verdict(tuple(found.values()), few)
+    assert said.startswith("Not known whether it can be relied on") and "did not hold" not in said
 
 
 def test_too_few_to_judge_calibration_is_not_known_whatever_the_slope(good: tuple[Judgement, Result]) -> None:
@@ -208,6 +239,14 @@ def test_a_fall_that_cannot_be_ruled_out_is_not_robust(
     assert lit(good[0], given)["robustness"].state == state
 
 
+def test_a_fall_that_chance_among_many_can_bring_is_care(good: tuple[Judgement, Result]) -> None:
+    likely = dataclasses.replace(good[1], robustness=changed(0.03, 0.01, 0.05, "no fall shown"))
+    found = lit(good[0], likely)["robustness"]
+    assert found.state == "with care" and "can be chance" in found.reason
+    slight = dataclasses.replace(good[1], robustness=changed(0.006, 0.002, 0.01, "no fall shown"))
+    assert lit(good[0], slight)["robustness"].state == "holds"
+
+
 def test_maps_that_do_not_depend_on_the_model_explain_nothing(good: tuple[Judgement, Result]) -> None:
     def explained(*checks: MapCheck, alarm: bool = False) -> str:
         return lit(*good, looked=looked(*checks, alarm=alarm))["explanation"].state
@@ -220,7 +259,7 @@ def test_maps_that_do_not_depend_on_the_model_explain_nothing(good: tuple[Judgem
 
 
 def test_the_verdict_names_the_worst_first_and_claims_nothing(good: tuple[Judgement, Result]) -> None:
-    weak = dataclasses.replace(good[1], estimates=(number(0.6, 0.45, 0.75),), robustness=None)
+    weak = dataclasses.replace(good[1], estimates=(number(0.6, 0.48, 0.68),), robustness=None)
     said = lights.verdict(tuple(lit(good[0], weak).values()), weak)
     assert said.startswith("Not to be relied on: discrimination did not hold in this test part")
     for result in (weak, good[1], dataclasses.replace(good[1], robustness=None)):

@@ -6,6 +6,7 @@ import pytest
 
 from medtl.trust import failures, reader, reader_study
 from medtl.trust.failures import Told
+from pages.ui import reading_result
 from tests.trust.test_failures import result, row, two
 
 CLASSES = ("well", "ill")
@@ -44,6 +45,19 @@ def test_what_was_not_answered_counts_on_neither_side(tmp_path: Path, again: boo
     sensitivity = [side.get("sensitivity") for side in (found.study.reader, found.study.model)]
     assert [(one.value, one.n) for one in sensitivity if one] == [(2 / 3, 3), (2 / 3, 3)]
     assert (found.aided is None) == (found.study.change is None) == (not again)
+
+
+def test_what_could_not_be_told_is_also_an_error_on_all_cases(tmp_path: Path) -> None:
+    """Leaving the hard cases out flatters; both sides are then told of the same cases."""
+    found = reader_study.outcome(read(tmp_path, False), TOLD, result(0.4))
+    assert found.strict is not None and found.strict.n == 6
+    both = [side.get("specificity") for side in (found.strict.reader, found.strict.model)]
+    assert [(one.value, one.n) for one in both if one] == [(1 / 3, 3), (2 / 3, 3)]
+    (line,) = reading_result._strict(found)
+    assert "On all 6 cases read" in line and "counted as an error" in line and "the model" in line
+    all_told = {case: rest for case, rest in TABLE.items() if case != "f"}
+    told = tuple(one for one in TOLD if one.case in all_told)
+    assert reader_study.outcome(reader.get(tmp_path, "AB", None), told, result(0.4)).strict is None
 
 
 def test_every_count_opens_its_cases(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ def patients(facts: Facts) -> Section:
 
 
 def _threshold(level: Level) -> str:
+    if level.threshold.middle:
+        return "middle grade"
     return "highest score" if level.threshold.value is None else f"{level.threshold.value:.3f}"
 
 

@@ -21,7 +21,8 @@ def readers(facts: Facts) -> Section:
         blocks += _reading(f"Reader {number}", one)
     note = (
         "Readers saw the cases in an order of their own, without labels and, in the first pass, without the model. "
-        "Cases a reader could not tell or did not reach are left out on both sides."
+        "Cases a reader could not tell or did not reach are left out on both sides; what could not be "
+        "told is counted as an error as well."
     )
     return Section("readers", "Reader study", (*blocks, Text(note, "quiet")))
 
@@ -42,8 +43,11 @@ def _reading(who: str, one: Outcome) -> list[Block]:
         _counts(study.reader, study.model, one.reading.classes),
         _numbers(study.reader, study.model, study.differences),
     ]
+    if one.strict is not None:
+        more = f", with {len(one.unsure):,} that could not be told counted as errors"
+        blocks.append(_numbers(one.strict.reader, one.strict.model, one.strict.differences, more))
     if one.aided is not None:
-        blocks.append(_numbers(one.aided.reader, one.aided.model, one.aided.differences, " with the model in view"))
+        blocks.append(_numbers(one.aided.reader, one.aided.model, one.aided.differences, ", with the model in view"))
     times = [
         f"{name} {seconds.value:.0f} s ({seconds.low:.0f}–{seconds.high:.0f} s), n = {seconds.n:,}"
         for name, seconds in zip(("blind", "with the model"), study.seconds, strict=True)
@@ -71,7 +75,7 @@ def _numbers(reader: Answers, model: Answers, differences: tuple[CallsDiffer, ..
         (words.title(name), saying.cell(reader.get(name)), saying.cell(model.get(name)), _gap(gaps.get(name)))
         for name in names
     )
-    caption = f"The reader{more} beside the model, on the same cases"
+    caption = f"The reader beside the model, on the same cases{more}"
     return Table(caption, ("number", "reader", "model", "reader less model"), rows, (1, 1.8, 1.8, 2.2))
 
 

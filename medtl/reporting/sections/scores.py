@@ -185,6 +185,9 @@ def indeterminate(facts: Facts) -> Section:
         aim = f"{100 * (1 - one.error):.0f} %"
         blocks.append(Table(f"{about}Aim: {aim} of each class keep their class in the set", head, rows,
                             (1.3, 0.6, 1, 1.4, 1.4, 1.5, 1.5)))  # fmt: skip
+    for one in facts.judgement.sets_of_patients:
+        about = f"{one.by_class[-1].name}: " if facts.several else ""
+        blocks.append(Bullets(tuple(f"{about}One answer a patient. {said}" for said in one.says[:1])))
     if blocks:
         what = (
             "A prediction set holds every class that cannot be ruled out, with a limit for each class from the tune "

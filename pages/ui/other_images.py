@@ -200,10 +200,10 @@ def _differs(there: Abroad) -> list[str]:
 
 
 def _shifted(found: External) -> str:
-    """Why it may differ: how many look unlike what it learned from."""
+    """Why it may differ: how many are of another kind."""
     return (
-        f"{100 * found.external.refused:.0f} % of these images lie further from the training images than the gate lets "
-        f"pass; of the internal test part {100 * found.internal.refused:.0f} %."
+        f"The gate refuses {100 * found.external.refused:.0f} % of these images as of another kind; of the internal "
+        f"test part {100 * found.internal.refused:.0f} %."
     )
 
 

@@ -158,10 +158,10 @@ def _http(run: str) -> None:
         "On this computer, in a terminal. It answers only programs on this computer, and only those that know the "
         "token it prints once; the gate holds there, too."
     )
-    st.code(f"python -m medtl serve {run}", language="bash")
+    st.code(f"python -m medtl serve {run}", language=None)
     st.code(
         'curl -H "Authorization: Bearer TOKEN" -F "file=@image.dcm;type=application/dicom" \\\n'
         '     "http://127.0.0.1:8600/predict?explain=predicted"',
-        language="bash",
+        language=None,
     )
-    st.caption("What it answers and which errors there are is described at http://127.0.0.1:8600/docs once it runs.")
+    st.caption("What it answers and which errors there are is described at `127.0.0.1:8600/docs` once it runs.")

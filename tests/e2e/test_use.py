@@ -14,7 +14,7 @@ import pydicom
 from PIL import Image
 
 from .conftest import App, settle, shoot
-from .test_pages import address
+from .test_pages import address, grave
 
 
 def test_refused_then_answered_then_taken_along(app: App, tab: Callable[..., Any], tmp_path: Path) -> None:
@@ -34,7 +34,10 @@ def test_refused_then_answered_then_taken_along(app: App, tab: Callable[..., Any
     page.get_by_text("What to doubt").wait_for(timeout=120_000)
     page.get_by_text(re.compile("How each was measured|Not drawn|No map")).first.wait_for(timeout=120_000)
     settle(page)
+    page.wait_for_timeout(1500)
     shoot(page, "use-answered")
+    assert not grave(page), grave(page)
+    assert page.locator("img:not([alt])").count() == 0
 
     page.get_by_text("As DICOM, for the PACS").click()
     page.get_by_role("button", name="Make the files").click()

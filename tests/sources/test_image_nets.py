@@ -219,7 +219,7 @@ def test_the_map_is_a_picture_and_grad_cam_can_use_it(pair: Pair) -> None:
     assert shown.dim() == 4 and len(shown) == len(x) and shown.shape[2] == shown.shape[3] > 1
     if family(pair.id) not in NO_PLAIN_MEAN:
         assert alike(shown.mean(dim=(2, 3)), features)
-    assert explain(ours, x[:1], 1, "ill").state in ("ok", "flat")
+    assert explain(ours, x[:1], 1, "ill").state != "invalid"
 
 
 def test_one_channel_sees_a_grey_picture_as_three_do(pair: Pair) -> None:

@@ -334,7 +334,7 @@ def test_a_map_can_be_made_of_every_result(strategy: Any) -> None:
     made, examples = network(), easy_examples(spec)
     engine(examples, spec).carry_out(made, shorter(strategy.plan(made.outline(), 2)))
     x = to_input(examples.inputs.take(examples.test[:1]), spec, CPU.where)
-    assert explain(made, x, 1, "malignant").state in ("ok", "flat")
+    assert explain(made, x, 1, "malignant").state != "invalid"
 
 
 @pytest.mark.parametrize("round", [1, 2, 3])

@@ -304,9 +304,10 @@ def _wrong_labels(
             "warn",
             f"{_count(len(cases), 'label looks', 'labels look')} wrong to the network of {_quoted(source)}, which had "
             f"not seen those cases when it was asked; first {name}, labelled '{worst.given}', like "
-            f"'{worst.suggested}'. Of these, experience says that perhaps half are truly wrong.",
-            "Look at them, the most doubtful first, and change what is wrong. A hard case with the right label is "
-            "worth keeping: do not follow the network, look. All three parts were checked; this measures no model.",
+            f"'{worst.suggested}'. In public test sets about half of such labels were truly wrong.",
+            "Look at them, the most doubtful first, and change what is a slip. Labels set by biopsy or follow-up "
+            "should not be changed for a network, and a hard case with the right label is worth keeping: do not follow "
+            "the network, look. All three parts were checked; this measures no model.",
             cases,
         )
     )

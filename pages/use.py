@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import answers, diary, frame, selection, shelf, show
+from pages.ui import answers, diary, frame, reading_test, selection, shelf, show
 from pages.ui.consultant import warm
 from pages.ui.escape import md
 
@@ -48,7 +48,10 @@ def ask(chosen: selection.Selection) -> None:
     if what == DIARY:
         diary.page(run)
     elif what == CASE:
-        answers.of_a_case(chosen.cohort, run)
+        if reading_test.looking(run, "use"):
+            answers.of_a_case(chosen.cohort, run)
+        else:
+            st.session_state.pop("use-case", None)  # or one could not turn to new images from here
     elif chosen.cohort is None:
         show.empty(
             "The cohort of this run was deleted. Without it nobody knows how its images were read, so new ones cannot "

@@ -49,16 +49,16 @@ def why(cohort: Cohort, id: str) -> str:
     """The reason for a strategy, in two sentences."""
     cases = f"{fewest(cohort)} training case{'s' if fewest(cohort) != 1 else ''} in the smallest class"
     if id == "linear-probe":
-        return f"With {cases} the last layer alone is steady and the quickest way. It is what any other has to beat."
+        return f"With {cases} the last layer alone is steady and quick. It is what any other has to beat."
     if fewest(cohort) < MANY:
         return (
             f"With {cases}, letting the whole network learn in many small steps was the strongest on average in our "
             "own comparison on few films, cells and ultrasound images, most clearly on cells. The last layer alone "
-            "comes first: it is the quickest and may do."
+            "comes first: it is quick and may do."
         )
     return (
-        f"With {cases}, the whole network has enough to learn from. The last layer alone comes first, as it is the "
-        "quickest and sets the bar."
+        f"With {cases}, the whole network has enough to learn from. The last layer alone comes first, as it is quick "
+        "and sets the bar."
     )
 
 

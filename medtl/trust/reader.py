@@ -49,7 +49,7 @@ class Said:
 @dataclass(frozen=True)
 class Reading:
     """What stands. `classes` are the answers to choose from. `second` says that the second pass was begun, `over` that
-    nothing can be added and the result may be shown."""
+    nothing can be added and the result may be shown. `peeked`: test cases were opened while it was to be blind."""
 
     reader: str
     finding: str | None
@@ -59,6 +59,12 @@ class Reading:
     aided: Mapping[str, Said] = field(default_factory=dict)
     second: bool = False
     over: bool = False
+    peeked: bool = False
+
+    @property
+    def blind_still(self) -> bool:
+        """Whether a look at the labels of the test part would spoil it."""
+        return not self.over and not self.second
 
     @property
     def now(self) -> Pass:
@@ -165,6 +171,13 @@ def stop(folder: Path, reader: str, finding: str | None) -> None:
         _append(folder, known.reader, finding, {"do": "stop"})
 
 
+def peeked(folder: Path) -> None:
+    """Note in every reading that is still to be blind that test cases with their labels were opened; once in each."""
+    for known in readings(folder):
+        if known.blind_still and not known.peeked:
+            _append(folder, known.reader, known.finding, {"do": "peeked"})
+
+
 # ---- looking up -----------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +225,8 @@ def _after(reading: Reading, line: Mapping[str, Any]) -> Reading:
         return replace(reading, second=True)
     if do == "stop":
         return replace(reading, over=True)
+    if do == "peeked":
+        return replace(reading, peeked=reading.peeked or reading.blind_still)
     if which not in (1, 2) or case not in reading.cases:
         return reading
     said = {id: one for id, one in reading.said(which).items() if id != case}  # the last answer stands last

@@ -20,7 +20,7 @@ def panel(cohort: Cohort, source: Source, missing: str) -> int:
     """Answers the time budget in seconds, 0 for none: it holds for what is picked by hand, too."""
     with st.container(border=True):
         advice = st.container()
-        st.caption("Automatic begins with the quickest, and sees by itself whether more is worth its time:")
+        st.caption("Automatic begins with a quick one, and sees by itself whether more is worth its time:")
         steps = st.container()
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             button = st.container(width="content")

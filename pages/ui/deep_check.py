@@ -7,6 +7,7 @@ import streamlit as st
 from medtl import checkup
 from medtl.cohorts import importing
 from medtl.errors import MedtlError
+from medtl.training import cost
 from medtl.vocabulary import Cohort, Source
 from pages.ui import cards, following, shelf, show, words
 from pages.ui.escape import md, plain
@@ -29,10 +30,10 @@ def panel(cohort: Cohort) -> None:
         if box.open:
             for note in done.notes if done else ():
                 st.caption(f":material/info: {md(note)}")
-            _ask(cohort, again=done is not None)
+            _ask(cohort, done)
 
 
-def _ask(cohort: Cohort, again: bool) -> None:
+def _ask(cohort: Cohort, done: checkup.Checkup | None) -> None:
     st.caption(SAYS)
     here = [source for source in shelf.sources() if source.available and source.on_disk]
     if not here:
@@ -41,10 +42,9 @@ def _ask(cohort: Cohort, again: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         source: Source = st.selectbox("With the eyes of", here, format_func=lambda s: plain(s.title), key="deep-source")
         text = st.toggle("Look for writing, too", value=True, key="deep-text", help="Reads the picture for letters.")
-        takes = cards.takes(cohort.id, source.id, "linear-probe")
-        more = ", and some for the writing" if text else ""
+        takes = _takes(cohort, source, text, done)
         if st.button(
-            f"Look deeper ({takes}{more})" if takes else "Look deeper",
+            f"Look deeper ({takes})" if takes else "Look deeper",
             type="primary",
             icon=":material/travel_explore:",
             key="deep-start",
@@ -52,8 +52,17 @@ def _ask(cohort: Cohort, again: bool) -> None:
             folder = importing.start_check(shelf.workspace(), cohort.id, source.id, text)
             st.query_params[QUERY] = folder.name
             st.rerun()
-    if again:
+    st.caption("The time is that of an idle computer; other work beside it can make it several times as long.")
+    if done:
         st.caption("Looking again replaces what was found before.")
+
+
+def _takes(cohort: Cohort, source: Source, text: bool, done: checkup.Checkup | None) -> str:
+    """What it took the last time; else the looking as estimated, and a word on the writing, whose pace is not known."""
+    if done and done.source == source.id and done.seconds and text:
+        return f"{cost.in_words(done.seconds)} the last time"
+    takes = cards.takes(cohort.id, source.id, "linear-probe")
+    return f"{takes}, and up to minutes for the writing" if takes and text else takes
 
 
 def _follow(cohort: Cohort) -> None:

@@ -12,7 +12,7 @@ from medtl.trust import failures
 from medtl.trust.cases import positive_of
 from medtl.trust.failures import Kind, Told
 from medtl.vocabulary import Case, Cohort
-from pages.ui import heat, pictures, selection, shelf, show, words
+from pages.ui import heat, pictures, reading_test, selection, shelf, show, words
 from pages.ui.consultant import explain
 from pages.ui.escape import md, plain
 
@@ -71,7 +71,8 @@ def panel(at: Tested) -> None:
         scale = "" if line is None else f" Scores are for **{md(at.positive)}**, called so from {line:.2f} on."
         said = f"**{len(wrong):,} of {words.count(len(at.told), 'case')}** of the test part: {_counted(wrong)}."
         st.caption(said + scale)
-        _mistakes(at, wrong)
+        if reading_test.looking(at.run, "wrong"):
+            _mistakes(at, wrong)
 
 
 @st.fragment
@@ -88,10 +89,10 @@ def opened(at: Tested, cases: Sequence[str], says: str, key: str, notes: Mapping
         wrong = len(failures.wrong(found))
         said = f" · {wrong:,} of them wrong" if 0 < wrong < len(found) else ""
         st.markdown(f"{says} · {words.count(len(found), 'case')} of the test part{said}")
-        if found:
-            _opened(at, found, key, notes or {})
-        else:
+        if not found:
             st.caption("There is none.")
+        elif reading_test.looking(at.run, f"opened-{key}"):
+            _opened(at, found, key, notes or {})
 
 
 @st.fragment

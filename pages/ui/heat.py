@@ -18,6 +18,7 @@ def looked(picture: Any, name: str, ask: Callable[[], Heat]) -> None:
     st.markdown("**Where the network looked**")
     st.caption("It does not show where the disease is.")
     original, over = st.columns(2)
+    below = st.empty()  # while the next map is asked for, the words about the last one do not stand there greyed
     with original:
         st.image(picture, width="stretch", caption="original", alt=f"{plain(name)}, original")
     with over:
@@ -36,11 +37,12 @@ def looked(picture: Any, name: str, ask: Callable[[], Heat]) -> None:
             caption=f"for {plain(heat['label'])}",
             alt=f"{plain(name)} with a map of where the network looked for {plain(heat['label'])}",
         )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("looked little", width="content")
-        st.image(pictures.legend(), width=220, alt="Colour legend from little (blue) to much (red)")
-        st.caption("looked much", width="content")
-    st.caption(f"{md(heat['method'])}, layer {md(heat['layer'])}. {md(heat['says'])}")
+    with below.container():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption("looked little", width="content")
+            st.image(pictures.legend(), width=220, alt="Colour legend from little (blue) to much (red)")
+            st.caption("looked much", width="content")
+        st.caption(f"{md(heat['method'])}, layer {md(heat['layer'])}. {md(heat['says'])}")
 
 
 def over(picture: Any, name: str, ask: Callable[[], Heat], opacity: float = 0.45) -> None:

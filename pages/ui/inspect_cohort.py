@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from medtl.checkup import ALIKE
 from medtl.cohorts import patients
 from medtl.vocabulary import PARTS, Cohort, Skipped, labels_of
 from pages.ui import patients_form, plots, shelf, words
@@ -67,15 +68,29 @@ def receipt(cohort: Cohort) -> None:
             st.markdown(f"{mark} **{words.count(split.patients_shared, 'patient')}{known} shared between parts**")
             if lone:
                 st.caption(f"Of {words.count(lone, 'image')} nobody said whose they are: there it cannot be told.")
-        near = split.near_duplicates_across
+        near, more = split.near_duplicates_across, _alike_across(cohort)
         st.markdown(
-            f"{':green[:material/verified:]' if not near else ':orange[:material/warning:]'} "
+            f"{':orange[:material/warning:]' if near or more else ':green[:material/verified:]'} "
             f"{words.count(near, 'near-copy', 'near-copies')} across parts"
+            + (f" by thumbnails; the network sees {words.count(more, 'more pair')}" if more else "")
         )
         st.caption(
             f"Split {md(split.rule)}: {len(split.train):,} to train, {len(split.tune):,} to tune, "
             f"{len(split.test):,} to test. Patients: {md(patients_form.in_words(cohort.patient_rule))}."
         )
+
+
+def _alike_across(cohort: Cohort) -> int:
+    """Pairs in different parts that look nearly the same to the network that looked deeper; 0 once they were looked at
+    and kept."""
+    found, part_of = shelf.checkup(cohort), cohort.split.part_of()
+    pairs = [
+        pair
+        for finding in (found.findings if found else ())
+        if finding.code == ALIKE and finding.severity == "warn"
+        for pair in zip(finding.cases[::2], finding.cases[1::2], strict=False)
+    ]
+    return sum(part_of.get(one) != part_of.get(other) for one, other in pairs)
 
 
 def skipped(cohort: Cohort) -> None:

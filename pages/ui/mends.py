@@ -17,6 +17,7 @@ from pages.ui.escape import md, plain
 LEAVE_OUT, DIFFERENT = "Nobody can say: leave out", "They are different images: keep both"
 ACROSS = 4  # pictures of one group side by side
 PAGE = 4  # groups at a time
+MANY_PAGES = 25  # beyond which nobody is made to turn every page here
 Mend = Callable[[Cohort, Finding, str], None]
 
 
@@ -176,9 +177,14 @@ def wrong_labels(cohort: Cohort, finding: Finding, key: str) -> None:
     checkup, draft = shelf.checkup(cohort), mending.draft(cohort)
     suspects = checkup.suspects if checkup else ()
     open_ones = [one for one in suspects if one.case not in draft.seen]
-    st.caption(f"{len(suspects) - len(open_ones)} of {len(suspects)} decided. The least plausible label comes first.")
+    st.caption(
+        f"{len(suspects) - len(open_ones)} of {len(suspects)} decided. The least plausible label comes first. "
+        "**Labels set by biopsy or follow-up should not be changed for a network.**"
+    )
     cases = shelf.by_id(cohort)
-    for column, suspect in zip(st.columns(ACROSS), open_ones[:ACROSS], strict=False):
+    pages = max(1, -(-len(open_ones) // ACROSS))
+    first = ACROSS * (min(st.session_state.get(f"{key}-page", 1), pages) - 1)
+    for column, suspect in zip(st.columns(ACROSS), open_ones[first : first + ACROSS], strict=False):
         with column:
             case = cases[suspect.case]
             pictures.tile(cohort, case)
@@ -199,6 +205,8 @@ def wrong_labels(cohort: Cohort, finding: Finding, key: str) -> None:
                 args=(cohort, case.id, "seen", ""),
                 width="stretch",
             )
+    if pages > 1:
+        st.pagination(pages, key=f"{key}-page")
     with st.container(horizontal=True):
         if draft.last in {one.case for one in suspects}:
             st.button(
@@ -304,20 +312,22 @@ def burned_in(cohort: Cohort, finding: Finding, key: str) -> None:
         if st.button("Black something out…", key=f"{key}-blank", icon=":material/format_ink_highlighter:"):
             blanking.ask(cohort, cases[0].id if cases else None)
         these = f"all {len(cases):,}" if len(cases) > 1 else "it"
-        why = None if looked else "First turn all pages above, or tick that you looked at them elsewhere."
+        why = None if looked else "First turn to all pages above: not all of these images were shown yet."
         label = f"I have looked at {these}: nobody is named"
         _keep(cohort, finding, key, label, why, type="primary", disabled=not looked)
+    if why and finding.severity == "warn":
+        st.caption(f":material/error: {why}")
 
 
 def _all_looked_at(cohort: Cohort, finding: Finding, count: int, key: str) -> bool:
-    """Every page was turned to, or somebody answers for it with a tick."""
+    """Every page was turned to; of very many images somebody may answer for it with a tick instead."""
     pages = -(-count // ACROSS)
     turned: set[int] = st.session_state.setdefault(f"{key}-turned", set())
     turned.add(min(st.session_state.get(f"{key}-page", 1), pages))
     if len(turned) >= pages or finding.severity != "warn":
         return True
     st.caption(f"{len(turned):,} of {pages:,} pages turned.")
-    return st.checkbox(f"I have looked at all {count:,} images", key=f"{key}-sworn")
+    return pages > MANY_PAGES and st.checkbox(f"I have looked at all {count:,} images", key=f"{key}-sworn")
 
 
 def uncertain(cohort: Cohort, finding: Finding, key: str) -> None:

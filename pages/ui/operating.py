@@ -56,6 +56,12 @@ def rule(key: str) -> OperatingRule:
     return OperatingRule(kind, value if kind == "cost" else value / 100)
 
 
+def beside(cohort: Cohort) -> None:
+    """Where a run is started without the question beside it: which answer counts."""
+    if _asked(cohort):
+        st.caption(f"The threshold set above at Automatic counts here, too: {says(rule(cohort.id))}.")
+
+
 def chosen(cohort: Cohort) -> dict[str, Any]:
     """As `start.start` and `automatic.begin` take it."""
     at = rule(cohort.id)

@@ -30,6 +30,7 @@ def start(cohort: Cohort, source: Source, choice: Choice, limit: int, missing: s
         disabled=bool(missing),
         help=missing or None,
     )
+    operating.beside(cohort)
     if missing:
         st.markdown(f":small[:orange[:material/error:] {md(missing)}]")
     if pressed:

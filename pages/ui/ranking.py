@@ -68,7 +68,8 @@ def _ask(cohort: Cohort, advice: Recommendation, running: bool) -> None:
             if why
             else f"{_each(len(sources))} on this computer looks at {measuring.looks_at(cohort):,} of your training "
             "images, and it is measured how well the classes can be told apart by what it sees. The networks stay as "
-            "they are, the tune and test parts stay untouched, nothing leaves this computer."
+            "they are, the tune and test parts stay untouched, nothing leaves this computer. "
+            "The time is that of an idle computer."
         )
 
 

@@ -15,6 +15,10 @@ from pages.ui.escape import md, plain
 
 NUMBERS = ("sensitivity", "specificity", "accuracy")
 CANNOT_TELL = "cannot tell"
+PEEKED = (
+    "**The reader had opened test cases before the end**, or somebody else at this computer had: the reading may not "
+    "have been blind."
+)
 
 
 def panel(run: str, cohort: Cohort | None) -> None:
@@ -53,6 +57,8 @@ def _says(found: Outcome) -> None:
     made = found.study
     first, rest = made.says[: len(made.differences)], made.says[len(made.differences) :]
     st.markdown("  \n".join(f"**{md(sentence)}**" for sentence in first))
+    if found.reading.peeked:
+        st.warning(PEEKED, icon=":material/visibility_off:")
     left_out = []
     if found.unsure:
         left_out.append(f"“Cannot tell” in {words.count(len(found.unsure), 'case')}, left out on both sides.")

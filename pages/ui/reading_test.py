@@ -21,6 +21,7 @@ READING = "reading-test"  # in the session while somebody reads: (run, reader, f
 SIZES = (20, 50)
 NAMELESS = "The image to be read"
 CANNOT_TELL = "cannot tell"
+UNBLINDED = "Test cases were opened while a blind reading is unfinished."
 
 
 def entry(run: str) -> None:
@@ -31,6 +32,31 @@ def entry(run: str) -> None:
     st.caption(f"Read some of the same cases without the model, and see your answers beside its own.{said}")
     if st.button("Read it yourself", icon=":material/visibility:", key="trust-reading"):
         selection.go("reading")
+
+
+def looking(run: str, key: str) -> bool:
+    """Whether labels of the test part may be shown now. Where a reading is still to be blind, it is said first and has
+    to be pressed through, which the reading keeps. `key` tells the places of a page apart."""
+    folder = shelf.run(run)
+    going = [one for one in reader.readings(folder) if one.blind_still]
+    if all(one.peeked for one in going):
+        if going:
+            st.caption(f":material/visibility_off: {UNBLINDED} It is kept with the reading by {_whose(going)}.")
+        return True
+    st.warning(
+        f"**A blind reading is unfinished: looking here unblinds you.** It is by {_whose(going)}. Finish it first, or "
+        "look: its result will say so.",
+        icon=":material/visibility_off:",
+    )
+    with st.container(horizontal=True):
+        if st.button("Go on reading", icon=":material/visibility:", key=f"{key}-peek-reading"):
+            selection.go("reading")
+        st.button("Look all the same", key=f"{key}-peek", on_click=reader.peeked, args=(folder,))
+    return False
+
+
+def _whose(readings: list[Reading]) -> str:
+    return ", ".join(dict.fromkeys(md(one.reader) for one in readings))
 
 
 def under_way(run: str) -> bool:

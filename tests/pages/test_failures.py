@@ -12,6 +12,7 @@ from medtl.errors import MedtlError
 from medtl.explanation import neighbours
 from medtl.runs import results
 from medtl.trust import failures as order
+from medtl.trust import reader
 from medtl.vocabulary import Cohort
 from medtl.workspace import Workspace
 from pages.ui import failures
@@ -43,6 +44,17 @@ def test_the_surest_mistake_stands_first(ws: Workspace, run: str, open_page: Ope
     assert "Where it was wrong" in said and f"{len(wrong)} of " in said and "called so from 0.50 on" in said
     assert [button.key.split("-", 2)[-1] for button in closer(at)] == [one.case for one in wrong][: len(closer(at))]
     assert f"patient {wrong[0].patient}" in said and f"score {wrong[0].score:.2f}" in said
+
+
+def test_mistakes_are_not_shown_unwarned_while_a_reading_is_to_be_blind(
+    ws: Workspace, run: str, cohort: Cohort, open_page: Open
+) -> None:
+    reader.start(ws.run(run), "AB", cohort.split.test, cohort.classes)
+    at = open_page("trust", run=run)
+    healthy(at)
+    assert "A blind reading is unfinished: looking here unblinds you" in words_on(at) and not closer(at)
+    next(button for button in at.button if button.label == "Look all the same").click().run()
+    assert closer(at) and reader.get(ws.run(run), "AB", None).peeked
 
 
 def test_a_case_opens_large_with_what_it_learned_from_and_the_map_when_it_is_asked_for(

@@ -4,6 +4,8 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,7 +14,7 @@ from medtl import checkup
 from medtl.cohorts import drafts, importing, library, readings
 from medtl.vocabulary import Blank, Case, Cohort, Finding, Reading
 from medtl.workspace import Workspace
-from pages.ui import blanking, coming_in, findings, mending, mends, metadata, pictures, table
+from pages.ui import blanking, coming_in, deep_check, findings, mending, mends, metadata, pictures, table
 from tests.pages.conftest import healthy, make_cohort, words_on
 
 Open = Callable[..., AppTest]
@@ -298,8 +300,38 @@ def test_nobody_confirms_what_was_not_looked_at(ws: Workspace, cohort: Cohort, o
     at = again(at)
     assert keep_button(at, checkup.TEXT).disabled  # type: ignore[attr-defined]
     assert "I have looked at all 6: nobody is named" in words_on(at)
-    next(box for box in at.checkbox if box.label == "I have looked at all 6 images").check().run()
+    assert "First turn to all pages above" in words_on(at)
+    assert not any(box.label.startswith("I have looked") for box in at.checkbox), "a tick does not stand for looking"
+    key = next(str(b.key) for b in at.button if (b.key or "").endswith(f"{checkup.TEXT}-1-keep"))
+    at.session_state[key.replace("-keep", "-page")] = 2
     assert not keep_button(again(at), checkup.TEXT).disabled  # type: ignore[attr-defined]
+
+
+def test_the_receipt_counts_what_the_network_saw_across_parts_too(
+    ws: Workspace, cohort: Cohort, open_page: Open
+) -> None:
+    pair = (cohort.split.train[0], cohort.split.test[0])
+    with_finding(ws, cohort, Finding(checkup.ALIKE, "warn", "1 pair of images looks alike.", "Look.", pair))
+    said = words_on(open_page("data", cohort=cohort.id))
+    assert "across parts by thumbnails; the network sees 1 more pair" in said
+
+
+def test_all_doubted_labels_can_be_reached_and_biopsy_outweighs_the_network(
+    ws: Workspace, cohort: Cohort, open_page: Open
+) -> None:
+    suspects = tuple(checkup.Suspect(c.id, c.label, cohort.classes[1], 0.1) for c in cohort.cases[:6])
+    found = Finding(checkup.WRONG, "block", "6 labels look wrong.", "Look.", tuple(s.case for s in suspects))
+    looked = checkup.Checkup("chest-xray", "2026-11-22T22:00:00+00:00", (found,), suspects, seconds=182.0)
+    (ws.cohort(cohort.id) / checkup.FILE).write_text(json.dumps(dataclasses.asdict(looked)))
+    at = open_page("data", cohort=cohort.id)
+    assert "Labels set by biopsy or follow-up should not be changed for a network" in words_on(at)
+    keys = {str(b.key) for b in at.button if b.label == "The label is right"}
+    prefix = next(iter(keys)).split("-right-")[0]
+    at.session_state[f"{prefix}-page"] = 2
+    keys |= {str(b.key) for b in again(at).button if b.label == "The label is right"}
+    assert {key.split("-right-")[1] for key in keys} == {s.case for s in suspects}
+    same: Any = SimpleNamespace(id="chest-xray")
+    assert deep_check._takes(cohort, same, True, looked) == "about 3 minutes the last time"
 
 
 def test_a_finding_without_images_offers_nothing_to_leave_out(ws: Workspace, cohort: Cohort, open_page: Open) -> None:

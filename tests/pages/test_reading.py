@@ -16,6 +16,7 @@ from pages.ui import reading_test
 from tests.pages.conftest import healthy, words_on
 
 Open = Callable[..., AppTest]
+UNBLINDS = "A blind reading is unfinished: looking here unblinds you"
 HEAT = {"label": "benign", "method": "Grad-CAM", "layer": "l", "values": None, "state": "flat", "says": "No map here."}
 
 
@@ -111,6 +112,23 @@ def test_the_result_says_what_was_computed_and_ends_the_reading(ws: Workspace, r
     pills: Any = at.get("button_group")[-1]
     assert any("only the model was right" in str(option) for option in pills.options)
     assert reader.get(ws.run(run), "AB", None).over
+
+
+def test_who_opens_test_cases_before_the_end_is_warned_and_the_result_says_it(
+    ws: Workspace, run: str, open_page: Open
+) -> None:
+    begin(open_page, run)
+    use = open_page("use", run=run)
+    use.segmented_control(key="use-what").set_value("A case of the test part").run()
+    healthy(use)
+    assert UNBLINDS in words_on(use) and "Reference standard" not in words_on(use)
+    assert not reader.get(ws.run(run), "AB", None).peeked, "nobody looked yet"
+    use = press(use, "Look all the same")
+    healthy(use)
+    assert "Reference standard" in words_on(use) and reader.get(ws.run(run), "AB", None).peeked
+    read_all(ws, run)
+    reader.stop(ws.run(run), "AB", None)
+    assert "had opened test cases before the end" in words_on(open_page("reading", run=run))
 
 
 def test_a_result_outlives_its_cohort(ws: Workspace, run: str, cohort: Cohort, open_page: Open) -> None:

@@ -115,6 +115,17 @@ def test_both_starts_say_what_is_missing(ws: Workspace, tmp_path: Path, open_pag
         assert button(at, label).disabled and "identical" in button(at, label).help.lower()
 
 
+def test_the_own_choice_says_which_threshold_counts_and_nothing_is_called_quickest(
+    cohort: Cohort, open_page: Open
+) -> None:
+    at = open_page("strategy", cohort=cohort.id, source=SOURCE)
+    assert "The threshold set above at Automatic counts here, too: no preference." in words_on(at)
+    assert "quickest" not in words_on(at)
+    at.radio(key=f"operating-{cohort.id}").set_value("sensitivity").run()
+    healthy(at)
+    assert "counts here, too: sensitivity 90 %." in words_on(at)
+
+
 def test_an_unknown_strategy_in_the_address_leads_to_the_advised_one(cohort: Cohort, open_page: Open) -> None:
     at = open_page("strategy", cohort=cohort.id, source=SOURCE, strategy="<b>alchemy</b>")
     healthy(at)

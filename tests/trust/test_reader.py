@@ -158,6 +158,23 @@ def test_after_the_end_nothing_can_be_added(tmp_path: Path) -> None:
     assert (tmp_path / reader.FILE).read_bytes() == before and reader.get(tmp_path, "AB", None).over
 
 
+def test_test_cases_opened_while_it_is_blind_are_kept_and_later_ones_are_not(tmp_path: Path) -> None:
+    begin(tmp_path, who="AB")
+    begin(tmp_path, who="CD")
+    read_all(tmp_path, "CD")
+    reader.stop(tmp_path, "CD", None)
+    reader.peeked(tmp_path)
+    reader.peeked(tmp_path)
+    assert (tmp_path / reader.FILE).read_text().count("peeked") == 1, "once, and only where it was to be blind"
+    read_all(tmp_path, "AB")
+    reader.again(tmp_path, "AB", None)
+    begin(tmp_path, who="EF")
+    read_all(tmp_path, "EF")
+    reader.again(tmp_path, "EF", None)
+    reader.peeked(tmp_path)
+    assert {one.reader: one.peeked for one in reader.readings(tmp_path)} == {"AB": True, "CD": False, "EF": False}
+
+
 def test_readers_and_findings_stand_apart(tmp_path: Path) -> None:
     begin(tmp_path, who="AB")
     begin(tmp_path, who="CD")

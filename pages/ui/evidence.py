@@ -251,7 +251,7 @@ def _by_class(found: Coverage) -> None:
 
 
 def _share(one: Estimate) -> str:
-    return f"{words.part(round(one.value * one.n), one.n)} ({100 * one.low:.0f}–{100 * one.high:.0f} %)"
+    return f"{words.part(round(one.value * one.n), one.n)} ({words.span(one.low, one.high)})"
 
 
 # ---- one answer a patient -------------------------------------------------------------------------------------------

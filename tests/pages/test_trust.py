@@ -85,6 +85,7 @@ def test_another_rule_is_put_in_force_and_said(ws: Workspace, run: str, open_pag
     assert [one.rule for one in choices.read(ws.run(run)).changed] == [OperatingRule("sensitivity", 0.9)]
     assert "changed after the test part had been seen" in words_on(at)
     operating_point.change(ws.run(run), OperatingRule())
+    assert "Wanted: sensitivity 90 %; in the test part" in words_on(open_page("trust", run=run))
     healthy(open_page("trust", run=run))
 
 

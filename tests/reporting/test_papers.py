@@ -144,6 +144,7 @@ def test_a_threshold_changed_afterwards_is_never_hidden(practice: Practice, tmp_
     assert "a wanted sensitivity of 95 %" in text and "At a prevalence of 5 %" in text
     assert "changed after the test part was seen" in markdown.write(model_card.make(facts))
     assert "changed after the test part was seen" in statements.about(facts)["threshold"].text
+    assert text.count("Wanted: sensitivity 95 %; in the test part") == 2
     assert "threshold were fixed" not in statements.about(facts)["internal"].text
     assert "PPV and NPV at the prevalence of a clinic" not in saying.not_done(facts)
 

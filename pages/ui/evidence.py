@@ -17,7 +17,7 @@ from pages.ui import failures, plot_curves, plots, shelf, show, verdict, words
 from pages.ui.escape import md, plain
 from pages.ui.viewed import Viewed
 
-SIDE = 0.02, 0.9  # of the range of a decision curve that can be asked for
+SIDE = 0.01, 0.9  # of the range of a decision curve that can be asked for
 
 
 def grid(at: Viewed, lit: Mapping[str, Light]) -> None:

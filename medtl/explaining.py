@@ -218,8 +218,8 @@ def _unchecked(
     from medtl.training.cost import in_words
 
     work.notes.append(
-        f"No badges yet: to measure them takes {in_words(takes)}. Ask for them on the Trust page, or run: "
-        "python -m medtl explain RUN"
+        f"No badges yet: to measure them takes {in_words(takes)}. Ask for them on the page Trust, under "
+        "“Where it looked”, or run: python -m medtl explain RUN"
     )
     return rows, 0
 

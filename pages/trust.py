@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from medtl.runs.results import Result
+from medtl.trust import operating_point
 from medtl.trust.lights import Light
 from medtl.trust.values import Judgement
 from medtl.vocabulary import Cohort
@@ -59,7 +60,7 @@ def run_of(chosen: selection.Selection) -> None:
     result = shelf.result(run)
     judgement = verdict.judged(run)
     lit = verdict.lit(run, result, judgement, cohort) if judgement else {}
-    report.headline(result, verdict.says(lit, result))
+    report.headline(result, verdict.says(lit, result), operating_point.wanted(judgement) if judgement else ())
     verdict.caveats(result, worth.said(result))
     verdict.row(lit)
     at = over_all_and_one(run, result, judgement, cohort) if judgement else None

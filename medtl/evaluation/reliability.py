@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from medtl.evaluation import calibration, sides, smoothing
+from medtl.evaluation import calibration, sides, smoothing, words
 from medtl.evaluation.estimates import fitted, level
 from medtl.evaluation.intervals import Interval, wilson
 from medtl.evaluation.notes import CALIBRATION_CASES
@@ -239,7 +239,7 @@ def _example(one: Bin, name: str) -> str:
     share = one.share
     return (
         f"Of {share.n:,} cases scored near {one.mean:.2f}, {100 * share.value:.0f} % were {name} "
-        f"({100 * share.low:.0f}–{100 * share.high:.0f} %)."
+        f"({words.span(share.low, share.high)})."
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from medtl.evaluation import words
 from medtl.evaluation.estimates import Measured
 from medtl.evaluation.thresholds import positive_index
 from medtl.evaluation.values import spoken
@@ -70,7 +71,7 @@ def share(estimate: Estimate) -> str:
 
 def span(estimate: Estimate) -> str:
     """The interval of a share: "62–98 %"."""
-    return f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f} %"
+    return words.span(estimate.low, estimate.high)
 
 
 def _two(measured: Measured, classes: Sequence[str], positive: str | None) -> str:

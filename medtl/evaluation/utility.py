@@ -80,7 +80,7 @@ def decision_curve(
     useful, harmful = _runs(grid, below > rival), _runs(grid, above < rival)
     return DecisionCurve(
         name, len(has), pi, _told(grid), _told(model), _told(below), _told(above), _told(everybody), useful, harmful,
-        made[0].how, _says(useful, harmful, low, high),
+        made[0].how, _at(prevalence, low, _says(useful, harmful, low, high)),
         _notes(pi, prevalence is not None, calibrated, name, repeats), "image" if repeats else "person",
     )  # fmt: skip
 
@@ -149,6 +149,20 @@ def _says(
     return said
 
 
+def _at(prevalence: float | None, low: float, says: str) -> str:
+    """With the prevalence that was chosen: what holds at one says nothing of another."""
+    if prevalence is None:
+        return says
+    said = f"At a prevalence of {_share(prevalence)} %: {says[:1].lower()}{says[1:]}"
+    if prevalence < low - 1e-9:
+        said += f" The range begins above that prevalence: let it reach down towards {_share(prevalence)} %."
+    return said
+
+
+def _share(prevalence: float) -> str:
+    return f"{100 * prevalence:.3g}"
+
+
 def _ranges(runs: tuple[tuple[float, float], ...]) -> str:
     return ", and between ".join(f"{_percent(first)} and {_percent(last)}" for first, last in runs)
 
@@ -162,7 +176,7 @@ def _repeats(cases: Resampling | Ints | None) -> bool:
 
 
 def _notes(pi: float, reweighted: bool, calibrated: bool, name: str, repeats: bool) -> tuple[str, ...]:
-    share = f"{100 * pi:.1f}".rstrip("0").rstrip(".")
+    share = _share(pi)
     said = [f"Reweighted to a prevalence of {share} %; the probabilities move with it."]
     if not reweighted:
         said = [f"At the test part's prevalence, {share} % {name}; if that was chosen, give your clinic's."]

@@ -87,9 +87,21 @@ def value(estimate: Estimate) -> str:
 def interval(estimate: Estimate) -> str:
     """ "62–98 %" or "0.86–0.95"."""
     if estimate.name.split("[")[0] in PERCENT:
-        return f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f} %"
+        return span(estimate.low, estimate.high)
     low, high = f"{estimate.low:.2f}", f"{estimate.high:.2f}"
     return f"{low} to {high}" if estimate.low < 0 else f"{low}–{high}"
+
+
+def span(low: float, high: float) -> str:
+    """The bounds of a share: "62–98 %", "99.5–99.9 %". Short of all is never written as 100, nor some as 0."""
+    return f"{_bound(low)}–{_bound(high)} %"
+
+
+def _bound(share: float) -> str:
+    text = f"{100 * share:.0f}"
+    if text not in ("0", "100") or not 0 < share < 1:
+        return text
+    return f"{min(99.9, max(0.1, 100 * share)):.1f}"
 
 
 def whole(estimate: Estimate) -> str:

@@ -32,7 +32,7 @@ from medtl.trust.failures import Told
 from medtl.trust.lights import Light
 from medtl.trust.reader_study import Outcome
 from medtl.trust.values import Judgement
-from medtl.vocabulary import PARTS, Card, Case, Cohort, Estimate, Finding, Plan, Recipe, Source, labels_of
+from medtl.vocabulary import PARTS, Card, Case, Cohort, Edit, Estimate, Finding, Plan, Recipe, Source, labels_of
 from medtl.workspace import Workspace
 
 GATED = 2000  # test cases that are held against the gate while somebody waits
@@ -108,6 +108,7 @@ class Facts:
     fingerprint: str
     finished: str  # ISO time at which the result was there
     tested: int  # runs of this cohort that have a result: so often the test part was looked at
+    deep: tuple[Finding, ...] = ()  # what the deep check of the data found, as far as it still holds
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -174,7 +175,9 @@ def of(ws: Workspace, folder: Path, result: results.Result, cohort: Cohort) -> F
     told, near = _told(rows, result), _neighbours(result)
     tested = sum(one.cohort == recipe.cohort and one.headline is not None for one in store.runs(ws))
     judged, looked = judge.judge(folder), _attention(folder)
-    lit = lights.lights(judged, result, cohort, open_findings=_open(ws, cohort), tested=tested, looked=looked)
+    deep = _deep(ws, cohort)
+    left = [*cohort.findings, *(one for one in deep if one.code not in cohort.accepted)]
+    lit = lights.lights(judged, result, cohort, open_findings=left, tested=tested, looked=looked)
     return Facts(
         folder=folder,
         recipe=recipe,
@@ -204,6 +207,7 @@ def of(ws: Workspace, folder: Path, result: results.Result, cohort: Cohort) -> F
         fingerprint=fingerprint(cohort),
         finished=_finished(folder),
         tested=tested,
+        deep=deep,
     )
 
 
@@ -259,7 +263,7 @@ def _flow(cohort: Cohort) -> Flow:
     """Frames of one file are cases of their own, so files and cases are counted apart. Of cases left out nobody knows
     the file any more; where each case is a file of its own, they were files."""
     skipped = Counter(file.reason for file in cohort.skipped)
-    left_out = [(edit.what, edit.cases) for edit in cohort.history if edit.what.startswith("left out")]
+    left_out = [(_reason(edit), edit.cases) for edit in cohort.history if edit.what.startswith("left out")]
     cases = len(cohort.cases)
     files = len({case.at or case.id for case in cohort.cases})
     gone = sum(n for _, n in left_out) if files == cases else 0
@@ -270,6 +274,11 @@ def _flow(cohort: Cohort) -> Flow:
         left_out=tuple(left_out),
         cases=cases,
     )
+
+
+def _reason(edit: Edit) -> str:
+    """Its own words; of one who left cases out by hand nobody kept a reason."""
+    return edit.what if edit.what != "left out" else f"left out by hand on {edit.at[:10]}, no reason kept"
 
 
 def _characteristics(cohort: Cohort) -> Iterable[Characteristic]:
@@ -328,10 +337,18 @@ def _told(rows: tuple[results.PredictionRow, ...], result: results.Result) -> di
     return {"": failures.told(rows, result)}
 
 
-def _open(ws: Workspace, cohort: Cohort) -> list[Finding]:
-    """What the checks of the data left open, the deep one included."""
-    deep = checkup.load(ws, cohort.id)
-    return [*cohort.findings, *(one for one in (deep.findings if deep else ()) if one.code not in cohort.accepted)]
+def _deep(ws: Workspace, cohort: Cohort) -> tuple[Finding, ...]:
+    """Of the deep check of this version or, as far as it still holds, of the nearest one before it, as the page has it;
+    none where nobody made it, or it is damaged."""
+    at: Cohort | None = cohort
+    while at is not None:
+        if (found := checkup.load(ws, at.id)) is not None:
+            return found.findings if at.id == cohort.id else checkup.still(found, at, cohort).findings
+        try:
+            at = cohorts.load(ws, at.parent) if at.parent else None
+        except MedtlError:
+            return ()
+    return ()
 
 
 def _attention(folder: Path) -> Attention | None:

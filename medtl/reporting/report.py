@@ -4,6 +4,7 @@ from medtl.reporting import answers, saying
 from medtl.reporting.content import Facts
 from medtl.reporting.document import Block, Bullets, Document, Section, Table, Text, listed
 from medtl.reporting.sections import calls, cases, elsewhere, looked, model, patients, readers, scores
+from medtl.trust import operating_point
 from medtl.workspace import Workspace
 
 
@@ -61,7 +62,9 @@ def places(document: Document) -> dict[str, str]:
 
 def _summary(facts: Facts) -> Section:
     result = facts.result
-    blocks: list[Block] = [Text(result.sentence, "strong"), Text(cases.coded(facts.verdict, facts))]
+    blocks: list[Block] = [Text(result.sentence, "strong")]
+    blocks += [Text(said, "strong") for said in operating_point.wanted(facts.judgement)]
+    blocks += [Text(cases.coded(facts.verdict, facts))]
     blocks += [Text(caveat, "warning") for caveat in result.caveats]
     if result.small_test:
         blocks.append(Text(result.small_test, "warning"))

@@ -132,7 +132,7 @@ def labellers(facts: Facts) -> str:
 
 def percent(one: Estimate) -> str:
     """A share with its interval, whatever its name: "18 % (15–21 %)"."""
-    return f"{100 * one.value:.0f} % ({100 * one.low:.0f}–{100 * one.high:.0f} %)"
+    return f"{100 * one.value:.0f} % ({words.span(one.low, one.high)})"
 
 
 def signed(one: Estimate | None, points: bool = False) -> str:

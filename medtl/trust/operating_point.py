@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from medtl.errors import BadInput
-from medtl.evaluation import evaluation, findings
+from medtl.evaluation import evaluation, findings, sentences
 from medtl.runs import choices, results, store
 from medtl.trust import cases
 from medtl.trust.cases import Cases
+from medtl.trust.values import Judgement, OfView
 from medtl.vocabulary import OperatingRule
 from medtl.workspace import write_whole
 
@@ -38,6 +39,32 @@ def change(folder: Path, rule: OperatingRule) -> None:
     content = _judged(told, rule, result.recipe.seed)
     choices.changes(folder, rule)  # on record before it shows
     write_whole(place, json.dumps(content, ensure_ascii=False))
+
+
+def wanted(judgement: Judgement) -> tuple[str, ...]:
+    """What a wanted sensitivity or specificity came to in the test part: "Wanted: sensitivity 90 %; in the test part 17
+    of 20 (85 %, 64–95 %), …", one a question that a threshold decides; none where the rule wishes no share."""
+    placed = [one for one in judgement.views if one.threshold is not None and one.threshold.value is not None]
+    about = [f"{one.name}: " if len(placed) > 1 else "" for one in placed]
+    made = [_wanted(judgement.rule, one) for one in placed]
+    return tuple(f"{name}{said}" for name, said in zip(about, made, strict=True) if said)
+
+
+def _wanted(rule: OperatingRule, view: OfView) -> str:
+    got = view.point.get(rule.kind) if rule.kind in ("sensitivity", "specificity") else None
+    if got is None or rule.value is None:
+        return ""
+    hits = view.point.tp if rule.kind == "sensitivity" else view.point.tn
+    if got.low > rule.value:
+        stands = "the whole interval lies above it"
+    elif got.high < rule.value:
+        stands = "the whole interval lies below it"
+    else:
+        stands = f"{'less' if got.value < rule.value - 1e-12 else 'reached'}, with an interval that leaves both open"
+    return (
+        f"Wanted: {rule.kind} {100 * rule.value:g} %; in the test part {hits:,} of {got.n:,} "
+        f"({sentences.share(got)}): {stands}."
+    )
 
 
 def can_change(told: Cases) -> bool:

@@ -37,12 +37,17 @@ def panel(run: str, result: Result, tested: failures.Tested | None, light: Light
     with left:
         _means(run, found)
     with right:
-        _checks(found)
+        _checks(run, result, found)
     _shares(found, tested)
 
 
 def _ask(run: str, result: Result) -> None:
     st.caption("Every picture on this page opens to its own map: use “Look closer” under it.")
+    _offer(run, result)
+
+
+def _offer(run: str, result: Result) -> None:
+    """The button, or why there is none; also where maps were made and their badges were not."""
     now = shelf.progress(run)
     if now.alive or now.status in ("waiting", "running"):
         st.caption(f":material/hourglass_top: More is being worked out for this run. {md(now.says)}")
@@ -87,9 +92,10 @@ def _means(run: str, found: Attention) -> None:
     )
 
 
-def _checks(found: Attention) -> None:
+def _checks(run: str, result: Result, found: Attention) -> None:
     if not found.checks:
-        st.caption("The maps were made and not checked yet.")
+        st.caption(f"The maps were made and not checked yet. {md(' '.join(found.notes))}")
+        _offer(run, result)
         return
     st.markdown(f"**May they be read?** Checked on {words.count(found.sample, 'test case')}.")
     for check in found.checks:
@@ -108,5 +114,5 @@ def _shares(found: Attention, tested: failures.Tested | None) -> None:
         wanted = f"Show the {words.count(len(share.cases), 'case')} where most"
         if share.alarm and tested and share.cases and st.toggle(wanted, key=f"share-{share.id}"):
             failures.opened(tested, share.cases, f"**{md(share.title)}**", f"share-{share.id}")
-    if found.notes:
+    if found.notes and found.checks:
         st.caption(md(" ".join(found.notes)))

@@ -17,7 +17,7 @@ from pages.ui import failures, plot_curves, plots, shelf, show, verdict, words
 from pages.ui.escape import md, plain
 from pages.ui.viewed import Viewed
 
-SIDE = 0.02, 0.9  # of the range of a decision curve that can be asked for
+SIDE = 0.01, 0.9  # of the range of a decision curve that can be asked for
 
 
 def grid(at: Viewed, lit: Mapping[str, Light]) -> None:
@@ -251,7 +251,7 @@ def _by_class(found: Coverage) -> None:
 
 
 def _share(one: Estimate) -> str:
-    return f"{words.part(round(one.value * one.n), one.n)} ({100 * one.low:.0f}–{100 * one.high:.0f} %)"
+    return f"{words.part(round(one.value * one.n), one.n)} ({words.span(one.low, one.high)})"
 
 
 # ---- one answer a patient -------------------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ def _changes(found: Robustness) -> None:
             "fall": [f"{row.fall.value:.2f} ({row.fall.low:.2f} to {row.fall.high:.2f})" for row in found.rows],
             "calls that change": [
                 f"{words.part(round(row.changed.value * row.changed.n), row.changed.n)} "
-                f"({100 * row.changed.low:.0f}–{100 * row.changed.high:.0f} %)"
+                f"({words.span(row.changed.low, row.changed.high)})"
                 for row in found.rows
             ],
         },

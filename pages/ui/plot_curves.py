@@ -142,7 +142,7 @@ def _bins(figure: go.Figure, of: Reliability, colour: str, name: str, hollow: bo
         },
         hovertext=[
             f"scored near {one.mean:.2f}: {one.having} of {one.share.n} have it "
-            f"({100 * one.share.low:.0f}–{100 * one.share.high:.0f} %)"
+            f"({words.span(one.share.low, one.share.high)})"
             for one in of.bins
         ],
         hoverinfo="text",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medtl.errors import MedtlError
+from medtl.evaluation import sentences
 from medtl.trust.values import Judgement, OfView
 from medtl.vocabulary import Estimate
 from pages.ui import shelf
@@ -28,7 +29,7 @@ def told(estimate: Estimate | None) -> str:
     """ "94 %, 71–99 %": a share with its interval."""
     if estimate is None:
         return "not measured"
-    return f"{100 * estimate.value:.0f}{PERCENT}, {100 * estimate.low:.0f}–{100 * estimate.high:.0f}{PERCENT}"
+    return sentences.share(estimate).replace(" %", PERCENT)
 
 
 def reached(view: OfView) -> str:

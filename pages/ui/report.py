@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -22,16 +23,16 @@ LAST = ("brier", "balanced_accuracy", "accuracy")  # in the table only: no numbe
 OFF_SCALE = ("mean_grade_error", "calibration_slope", "calibration_intercept")  # no share of 0 to 1
 
 
-def headline(result: Result, says: str) -> None:
-    """What it is, the verdict in a sentence, and in counts what was seen."""
+def headline(result: Result, says: str, wanted: Sequence[str] = ()) -> None:
+    """What it is, the verdict in a sentence, and in counts what was seen beside what was `wanted`."""
     recipe = result.recipe
     cohort = shelf.or_none(shelf.cohort, recipe.cohort)
     of = f", on {md(cohort.title)}" if cohort else ""
     advised = f" · {basis}" if (basis := cards.advised(recipe)) else ""
     st.caption(f"{md(shelf.strategy_title(recipe.strategy))}{_from(recipe)}{of} · `{recipe.run}`{advised}")
     st.markdown(f"### {md(says or result.sentence)}")
-    if says:
-        st.markdown(md(result.sentence))
+    if under := [*([result.sentence] if says else []), *wanted]:
+        st.markdown(md(" ".join(under)))
     worth.warning(result)
 
 

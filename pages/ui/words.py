@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from medtl.evaluation.words import HELP, PERCENT, TITLES, interval, title, value, whole
+from medtl.evaluation.words import HELP, PERCENT, TITLES, interval, span, title, value, whole
 
-__all__ = ["HELP", "PERCENT", "TITLES", "count", "day", "duration", "interval", "size", "title", "value", "whole"]
+__all__ = [
+    "HELP", "PERCENT", "TITLES", "count", "day", "duration", "interval", "size", "span", "title", "value", "whole",
+]  # fmt: skip
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -56,6 +56,10 @@ def test_at_the_clinic_s_prevalence_it_is_the_curve_of_a_cohort_of_that_prevalen
     there = decision_curve(has[kept], moved(p[kept], own, clinic), None, (0.02, 0.6))
     told = decision_curve(has, p, None, (0.02, 0.6), prevalence=clinic)
     assert np.abs(np.array(told.model) - np.array(there.model)).max() < 0.002
+    assert "prevalence" not in there.says and told.says.startswith("At a prevalence of ")
+    assert "reach down" not in told.says
+    rare = decision_curve(has, p, None, (0.05, 0.5), prevalence=0.01).says
+    assert rare.startswith("At a prevalence of 1 %: ") and "reach down towards 1 %" in rare
     assert "Reweighted to a prevalence of" in told.notes[0] and told.prevalence == clinic
     assert moved(np.array([0.3]), 0.3, 0.1)[0] == pytest.approx(0.1)
 

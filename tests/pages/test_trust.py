@@ -11,10 +11,11 @@ from medtl import external, robustness, start
 from medtl.cohorts import library
 from medtl.evaluation.prevalence import People
 from medtl.runs import choices, results, store
+from medtl.runs.attention import Attention
 from medtl.trust import operating_point
 from medtl.vocabulary import Cohort, OperatingRule
 from medtl.workspace import Workspace
-from pages.ui import plot_calls
+from pages.ui import plot_calls, shelf
 from tests.pages.conftest import amend_result, healthy, make_cohort, make_run, words_on
 from tests.trust.test_abroad import go_abroad
 
@@ -84,6 +85,7 @@ def test_another_rule_is_put_in_force_and_said(ws: Workspace, run: str, open_pag
     healthy(at)
     assert [one.rule for one in choices.read(ws.run(run)).changed] == [OperatingRule("sensitivity", 0.9)]
     assert "changed after the test part had been seen" in words_on(at)
+    assert "Wanted: sensitivity 90 %; in the test part" in words_on(open_page("trust", run=run))
     operating_point.change(ws.run(run), OperatingRule())
     healthy(open_page("trust", run=run))
 
@@ -137,6 +139,21 @@ def test_robustness_is_asked_for_with_its_time(run: str, open_page: Open, monkey
     button(at, "Check the maps").click().run()
     healthy(at)
     assert asked == [run, f"maps {run}"]
+
+
+def test_maps_without_badges_offer_to_measure_them(run: str, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    bare = Attention(
+        "Grad-CAM", "stage 4", True, ("a", "b"), (), 8, 0, {}, (), (), (), ("No badges yet: it takes 7 minutes.",)
+    )
+    monkeypatch.setattr(shelf, "attention", lambda id: bare)
+    monkeypatch.setattr(shelf, "mean_maps", lambda id: {})
+    monkeypatch.setattr(start, "explain", lambda ws, run: asked.append(run))
+    at = open_page("trust", run=run)
+    assert words_on(at).count("7 minutes") == 1
+    button(at, "Check the maps").click().run()
+    healthy(at)
+    assert asked == [run]
 
 
 def test_what_changed_images_cost_is_shown_with_every_change(ws: Workspace, run: str, open_page: Open) -> None:

@@ -35,6 +35,9 @@ def test_an_ordinary_cell_stays_as_it_is() -> None:
 def test_numbers_carry_their_interval() -> None:
     share = Estimate("sensitivity", 0.909, 0.62, 0.98, 11, "Wilson")
     assert words.whole(share) == "91 % (62–98 %)"
+    assert words.whole(Estimate("npv", 0.998, 0.9953, 0.9992, 900, "Wilson")) == "99.8 % (99.5–99.9 %)"
+    assert words.interval(Estimate("npv", 1.0, 0.9953, 1.0, 900, "Wilson")) == "99.5–100 %"
+    assert words.interval(Estimate("ppv", 0.0, 0.0, 0.004, 900, "Wilson")) == "0–0.4 %"
     assert words.whole(Estimate("auroc", 0.91, 0.86, 0.95, 60, "bootstrap")) == "0.91 (0.86–0.95)"
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from medtl.checkup import Checkup
 from medtl.cohorts import readings as labelling
 from medtl.errors import BadInput, NotReady
 from medtl.evaluation import words
@@ -29,7 +30,7 @@ from medtl.reporting.content import Facts
 from medtl.reporting.sections import cases, looked
 from medtl.runs import choices, results
 from medtl.trust import judge, operating_point, reader
-from medtl.vocabulary import PARTS, Edit, OperatingRule, Skipped
+from medtl.vocabulary import PARTS, Edit, Finding, OperatingRule, Skipped
 from medtl.workspace import Workspace
 from tests.conftest import Practice
 from tests.reporting.conftest import words_of
@@ -59,6 +60,8 @@ def test_skipped_and_left_out_are_told_from_the_files_on(facts: Facts) -> None:
     )
     flow = content._flow(cohort)
     assert flow.skipped == (("no picture", 2), ("too large", 1)) and flow.files == facts.flow.files + 3 + 4
+    by_hand = dataclasses.replace(facts.cohort, history=(Edit("2026-11-28T07:00", "left out", 2),))
+    assert content._flow(by_hand).left_out == (("left out by hand on 2026-11-28, no reason kept", 2),)
     assert flow.left_out == (("left out for the finding label-conflict", 4),) and flow.read == flow.cases + 4
 
 
@@ -141,6 +144,7 @@ def test_a_threshold_changed_afterwards_is_never_hidden(practice: Practice, tmp_
     facts = content.read(ws, practice.run)
     text = words_of(html.write(report.make(facts)))
     assert "Threshold changed after the test part was seen" in text and "was opened once" in text
+    assert text.count("Wanted: sensitivity 95 %; in the test part") == 2
     assert "a wanted sensitivity of 95 %" in text and "At a prevalence of 5 %" in text
     assert "changed after the test part was seen" in markdown.write(model_card.make(facts))
     assert "changed after the test part was seen" in statements.about(facts)["threshold"].text
@@ -221,6 +225,20 @@ def test_pictures_stay_out_on_wish_and_where_text_was_found(facts: Facts, practi
     hushed = dataclasses.replace(facts, cohort=dataclasses.replace(facts.cohort, findings=(found,)))
     text = html.write(report.make(hushed, practice.ws))
     assert 'alt="Test case' not in text and "left out because text was found" in text
+
+
+def test_what_the_deep_check_found_stands_in_the_report_also_of_a_version_before(
+    facts: Facts, monkeypatch: pytest.MonkeyPatch, practice: Practice
+) -> None:
+    case = facts.cohort.cases[0].id
+    found = Checkup(
+        "s", "2026", (Finding("likely-wrong-labels", "warn", "One label is likely wrong.", "Look.", (case,)),)
+    )
+    later = dataclasses.replace(facts.cohort, id="later", parent=facts.cohort.id)
+    monkeypatch.setattr(content.checkup, "load", lambda ws, id: found if id == facts.cohort.id else None)
+    assert content._deep(practice.ws, facts.cohort) == content._deep(practice.ws, later) == found.findings
+    text = words_of(html.write(report.make(dataclasses.replace(facts, deep=found.findings))))
+    assert "One label is likely wrong." in text
 
 
 def test_names_of_files_give_way_to_ids(facts: Facts) -> None:

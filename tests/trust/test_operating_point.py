@@ -1,6 +1,7 @@
 """Another operating point: from the tune part alone, on record with its time, and said with every number it changes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from medtl.errors import BadInput
 from medtl.runs import choices, results, store
 from medtl.trust import judge, operating_point
-from medtl.vocabulary import OperatingRule
+from medtl.vocabulary import Estimate, OperatingRule
 
 Made = Callable[..., Path]
 SCREENING = OperatingRule("sensitivity", 0.95)
@@ -35,6 +36,22 @@ def test_that_it_was_chosen_after_the_test_is_said_and_stays_on_record(finished:
     operating_point.change(folder, OperatingRule())
     assert results.load(folder).caveats == () and not (folder / store.RESULT / results.OPERATING).exists()
     assert len(choices.read(folder).changed) == 2
+
+
+def test_what_was_wanted_stands_beside_what_the_test_part_reached(finished: Made) -> None:
+    folder = finished()
+    assert operating_point.wanted(judge.judge(folder)) == ()
+    operating_point.change(folder, SCREENING)
+    judged = judge.judge(folder)
+    (said,) = operating_point.wanted(judged)
+    point = judged.views[0].point
+    assert said.startswith(f"Wanted: sensitivity 95 %; in the test part {point.tp} of {point.tp + point.fn} (")
+    for low, value, high, ends in ((0.64, 0.85, 0.94, "below it."), (0.64, 0.85, 0.97, "less, with an interval that"),
+                                   (0.951, 0.98, 0.99, "above it.")):  # fmt: skip
+        got = Estimate("sensitivity", value, low, high, 20, "Wilson")
+        view = replace(judged.views[0], point=replace(point, estimates=(got,)))
+        (said,) = operating_point.wanted(replace(judged, views=(view,)))
+        assert ends in said and f"({100 * value:.0f} %, {100 * low:.0f}–{100 * high:.0f} %)" in said
 
 
 def test_calls_counts_and_table_agree_after_the_change(finished: Made) -> None:

@@ -8,6 +8,7 @@ from medtl.evaluation.operating import Point
 from medtl.reporting import figures, saying
 from medtl.reporting.content import Facts
 from medtl.reporting.document import Block, Bullets, Drawing, Figure, Section, Table, Text
+from medtl.trust import operating_point
 from medtl.trust.values import OfView
 from medtl.vocabulary import Estimate
 
@@ -38,6 +39,7 @@ def threshold(facts: Facts) -> Section:
         blocks.append(Table(caption, ("finding", "threshold", "how it was chosen"), rows, (1.5, 0.8, 4)))
     elif chosen is not None:
         blocks.append(Text(f"What is called: {chosen.rule[:1].lower()}{chosen.rule[1:]}"))
+    blocks += [Text(said, "strong") for said in operating_point.wanted(judged)]
     if changed := saying.changed(facts):
         blocks.append(Text(changed, "warning"))
     elif placed:

@@ -66,7 +66,7 @@ def data_checks(facts: Facts) -> Section:
     cohort = facts.cohort
     rows: tuple[tuple[str, str, str], ...] = tuple(
         (one.code, coded(one.message, facts), "kept by the user" if one.code in cohort.accepted else one.severity)
-        for one in cohort.findings
+        for one in (*cohort.findings, *facts.deep)
     )
     blocks: list[Block] = []
     if rows:

@@ -261,7 +261,7 @@ class Trained:
         accepted = verdict is None or verdict.accepted
         why_not = None if accepted or verdict is None else " ".join((*verdict.reasons, DO_NOT))
         alone = members[0] if len(members) == 1 and not several and members == called and accepted else None
-        says = in_words(alone, members, why_not, settled.error)
+        says = in_words(alone, members, why_not, settled.error, called, self.classes)
         if several and accepted:
             says = "; ".join(f"{name}: {word}" for name, word in said.items()) + "."
         return Answer(

@@ -4,7 +4,7 @@ It computes nothing. Nothing in it names a person: files are called as they were
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -73,7 +73,25 @@ def unreadable(file: str, why_not: str, given: int = 0) -> Answer:
     return Answer(file, None, {}, (), False, why_not, says=why_not, given=given)
 
 
-def in_words(settled: str | None, members: tuple[str, ...], why_not: str | None, error: float) -> str:
+def left(members: Sequence[str], called: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+    """What an answer leaves open, of one label an image. A set of one class that is not the one called is no answer:
+    then it is both, in the order of the classes."""
+    if len(members) != 1 or tuple(members) == tuple(called):
+        return tuple(members)
+    return tuple(name for name in classes if name in {*members, *called})
+
+
+def disagreement(members: Sequence[str], called: Sequence[str]) -> str:
+    """Why a set of one class is no answer; empty where the call agrees with it."""
+    if len(members) != 1 or len(called) != 1 or members[0] == called[0]:
+        return ""
+    return f"The score is enough to call it {called[0]}, but less than it takes not to rule {called[0]} out."
+
+
+def in_words(
+    settled: str | None, members: tuple[str, ...], why_not: str | None, error: float,
+    called: tuple[str, ...] = (), classes: Sequence[str] = (),
+) -> str:  # fmt: skip
     """The answer as a sentence; of one label an image."""
     if why_not:
         return f"No answer: {why_not}"
@@ -82,6 +100,8 @@ def in_words(settled: str | None, members: tuple[str, ...], why_not: str | None,
             f"{settled}. Every other class was ruled out, by sets that miss the truth in about {error:.0%} of "
             "all cases; where one class is left it may be more often: Trust says how often."
         )
+    if why := disagreement(members, called):
+        return f"Cannot tell: {' or '.join(left(members, called, classes))}. {why}"
     if members:
         return f"Cannot tell: {' or '.join(members)} could not be ruled out."
     return "Cannot tell: it fits none of the classes."

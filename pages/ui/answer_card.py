@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from medtl.asking.answer import disagreement, left
 from medtl.runs.results import Result
 from medtl.vocabulary import Cohort
 from pages.ui import plots, proof, several
@@ -78,12 +79,14 @@ def accepted(answer: Answer, result: Result, cohort: Cohort | None, run: str, ke
         help=md(gate["how"]) if gate.get("how") else None,
     )
     st.markdown(headline(answer))
+    if why := unsettled(answer):
+        st.markdown(md(why))
     if result.findings:
         several.bars(answer["scores"], result, key)
         _reached_findings(answer, judged)
     else:
         numbers(answer, result, cohort, judged, key)
-        _set(answer, judged, error)
+        not_ruled_out(answer, judged, error)
     _doubts(answer, judged, cohort)
     _checks(gate)
 
@@ -97,10 +100,21 @@ def headline(answer: Answer) -> str:
         return said + (f"\n**{CANNOT_TELL}:** {', '.join(unsure)}" if unsure else "")
     if answer.get("settled"):
         return f"## {md(answer['settled'])}"
-    names = [md(label) for label in answer.get("set") or ()]
+    names = [md(label) for label in _left(answer)]
     if "set" not in answer or (len(names) == 1 and names[0] == md(answer.get("predicted"))):
         return f"## {md(answer.get('predicted'))}"
     return f"## {CANNOT_TELL}: {' or '.join(names) if names else 'it fits none of the classes'}"
+
+
+def unsettled(answer: Answer) -> str:
+    """Why a set of one class is no answer, where the threshold calls another."""
+    if answer.get("findings"):
+        return ""
+    return disagreement(answer.get("set") or (), [str(answer.get("predicted") or "")])
+
+
+def _left(answer: Answer) -> tuple[str, ...]:
+    return left(answer.get("set") or (), [str(answer.get("predicted") or "")], list(answer["scores"]))
 
 
 def numbers(answer: Answer, result: Result, cohort: Cohort | None, judged: proof.Judgement | None, key: str) -> None:
@@ -142,12 +156,11 @@ def _shown(answer: Answer) -> Mapping[str, float]:
     )
 
 
-def _set(answer: Answer, judged: proof.Judgement | None, error: float) -> None:
-    names = [md(label) for label in answer.get("set") or ()]
+def not_ruled_out(answer: Answer, judged: proof.Judgement | None, error: float) -> None:
     if "set" not in answer:
         return
-    left = ", ".join(names) if names else "no class"
-    st.markdown(f"Not ruled out: **{left}**")
+    names = [md(label) for label in _left(answer)]
+    st.markdown(f"Not ruled out: **{', '.join(names) if names else 'no class'}**")
     st.caption(md(proof.promise(judged, error, pooled=int(answer.get("pooled") or 1) > 1)))
 
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from medtl.errors import MedtlError
+from medtl.evaluation import conformal
 from medtl.runs.results import PredictionRow, Result
 from medtl.vocabulary import Case, Cohort
 from pages.ui import (
@@ -53,7 +55,7 @@ def of_a_case(cohort: Cohort | None, run: str) -> None:
         kept = pictures.original(cohort, cases[row.case])
         where_it_looked.panel(subject, kept, cohort, list(row.scores), first)
     by_example.panel(subject, cohort)
-    out.panel(subject, _as_answer(row, cohort), cohort)
+    out.panel(subject, _as_answer(row, cohort, run), cohort)
 
 
 def _told(row: PredictionRow, result: Result, cohort: Cohort, run: str) -> None:
@@ -64,19 +66,35 @@ def _told(row: PredictionRow, result: Result, cohort: Cohort, run: str) -> None:
         several.scores(row.scores, result, f"case-{row.case}")
         st.markdown(several.reference(case, row, result))
     else:
-        st.markdown(f"### {md(row.predicted)}")
-        answer_card.numbers(_as_answer(row, cohort), result, cohort, proof.judgement(run), f"case-{row.case}")
+        judged, answer = proof.judgement(run), _as_answer(row, cohort, run)
+        st.markdown(answer_card.headline(answer))
+        if why := answer_card.unsettled(answer):
+            st.markdown(md(why))
+        answer_card.numbers(answer, result, cohort, judged, f"case-{row.case}")
+        if judged and "set" in answer:
+            answer_card.not_ruled_out(answer, judged, judged.sets[0].error)
+        what = "answer" if answer.get("settled") or "set" not in answer else "call"
         right = "right" if row.predicted == row.label else "not right"
-        st.markdown(f"Reference standard: **{md(row.label)}**. The answer is {right}.")
+        st.markdown(f"Reference standard: **{md(row.label)}**. The {what} is {right}.")
     st.caption(f"Patient {md(row.patient or 'unknown')} · {pictures.facts(cohort, case)}")
 
 
-def _as_answer(row: PredictionRow, cohort: Cohort) -> dict[str, Any]:
+def _as_answer(row: PredictionRow, cohort: Cohort, run: str) -> dict[str, Any]:
+    """Settled by the rule of new images: by the limits of the run's sets, and only where the call agrees."""
+    from pages.ui import proof
+
     case = shelf.by_id(cohort)[row.case]
-    return {
+    answer: dict[str, Any] = {
         "file": case.name, "predicted": row.predicted, "scores": dict(row.scores), "called": [row.predicted],
         "accepted": True, "word": "score", "calibrated": {}, "sha256": case.sha256, "frame": case.frame,
     }  # fmt: skip
+    judged = proof.judgement(run)
+    if cohort.task == "multi-label" or judged is None or len(judged.sets) != 1:
+        return answer
+    scores = np.array([row.scores[name] for name in judged.classes])
+    inside = conformal.members_by_class(scores, judged.sets[0].limits, ordered=cohort.task == "ordinal")
+    names = [judged.classes[i] for i in inside]
+    return answer | {"set": names, "settled": row.predicted if names == [row.predicted] else None}
 
 
 def _right(row: PredictionRow, result: Result) -> bool:

@@ -211,6 +211,11 @@ def sets(at: Viewed) -> None:
         )  # fmt: skip
         return
     st.markdown(md(" ".join(found.says)))
+    if not at.result.finding:
+        st.caption(
+            "Answered counts sets of one class, whatever the threshold says. Use is stricter: where the threshold "
+            "calls another class than the one left, it says that it cannot tell."
+        )
     _by_class(found)
     if (pooled := _set_of(at, at.judgement.sets_of_patients)) is not None and pooled.held is not None:
         st.markdown(f"**One answer a patient.** {md(' '.join(pooled.says))}")

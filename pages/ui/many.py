@@ -140,9 +140,8 @@ def kind_of(row: Row) -> str:
     if row["accepted"] != "yes":
         return REFUSED
     settled = row.get("settled") or ""
-    return (
-        str(settled) if settled else CANNOT if len(str(row.get("set") or "").split("|")) != 1 else str(row["predicted"])
-    )
+    agreed = "set" not in row or str(row.get("set")) == str(row["predicted"])  # findings: told by `_of_findings`
+    return str(settled) if settled else str(row["predicted"]) if agreed else CANNOT
 
 
 def table(rows: Sequence[Row], key: str, several: bool = False) -> Row | None:

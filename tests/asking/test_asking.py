@@ -141,6 +141,8 @@ def test_words_say_when_it_cannot_tell() -> None:
     assert in_words("benign", ("benign",), None, 0.1).startswith("benign.")
     assert in_words(None, ("benign", "malignant"), None, 0.1).startswith("Cannot tell: benign or malignant")
     assert "none of the classes" in in_words(None, (), None, 0.1)
+    split = in_words(None, ("benign",), None, 0.1, ("malignant",), ("benign", "malignant"))
+    assert split.startswith("Cannot tell: benign or malignant. The score is enough to call it malignant, but")
     assert in_words(None, ("benign",), "This image is blank.", 0.1) == "No answer: This image is blank."
 
 

@@ -4,6 +4,7 @@ back. The network is a stand-in; what it says is tested with the engine.
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class Stand:
         for given, path in enumerate(paths):
             picture = self.spool / f"picture-{len(self.asked)}-{given}.png"
             picture.write_bytes(png())
-            settled = self.set[0] if self.accepted and len(self.set) == 1 else None
+            settled = self.set[0] if self.accepted and self.set == ("malignant",) else None
             said.append({
                 "file": Path(path).name, "given": given, "frame": None, "kind": "image", "pooled": 1, "sha256": "ab",
                 "predicted": "malignant", "settled": settled, "scores": {"benign": 0.2, "malignant": 0.8},
@@ -119,6 +120,30 @@ def test_several_classes_that_are_left_are_not_an_answer(run: str, open_page: Op
     said = words_on(with_images(open_page, run))
     assert "## Cannot tell: malignant or benign" in said
     assert "## malignant" not in said
+
+
+def test_a_set_of_one_class_that_the_threshold_does_not_call_leans_to_neither(
+    run: str, open_page: Open, stand: Stand
+) -> None:
+    stand.set = ("benign",)
+    said = words_on(with_images(open_page, run))
+    assert "## Cannot tell: benign or malignant" in said and "Not ruled out: **benign, malignant**" in said
+    assert "The score is enough to call it malignant, but" in said
+    row = {"accepted": "yes", "predicted": "malignant", "settled": "", "set": "benign", "score_malignant": "0.55"}
+    assert many.kind_of(row) == many.CANNOT
+
+
+def test_a_case_of_the_test_part_is_settled_by_the_rule_of_new_images(
+    run: str, open_page: Open, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = proof.judgement(run)
+    assert judged is not None
+    nothing = replace(judged, sets=(replace(judged.sets[0], limits=(0.0, 0.0)),))
+    monkeypatch.setattr(proof, "judgement", lambda _: nothing)
+    at = open_page("use", run=run)
+    at.segmented_control(key="use-what").set_value(TEST_CASE).run()
+    said = words_on(at)
+    assert "## Cannot tell:" in said and "The call is" in said and "The answer is" not in said
 
 
 def test_a_refused_image_has_a_reason_and_neither_number_nor_map(run: str, open_page: Open, stand: Stand) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medtl.errors import MedtlError
+from medtl.evaluation.conformal import Coverage
 from medtl.trust.values import Judgement, OfView
 from medtl.vocabulary import Estimate
 from pages.ui import shelf
@@ -52,7 +53,19 @@ def promise(judged: Judgement | None, error: float, pooled: bool = False) -> str
     if held is None:
         return f"{said}."
     of = f"{held.n} {unit}s" if pooled else f"{held.n}"
-    return f"{said}; in the test part it held the truth in {round(held.value * held.n)} of {of} ({told(held)})."
+    said = f"{said}; in the test part it held the truth in {round(held.value * held.n)} of {of} ({told(held)})."
+    return f"{said}{_least(sets[0], error)}"
+
+
+def _least(made: Coverage, error: float) -> str:
+    """The class that the sets held least, where that is less often than was aimed at."""
+    known = [(one.name, one.held) for one in made.by_class if one.held is not None]
+    if not known:
+        return ""
+    name, held = min(known, key=lambda one: one[1].value)
+    if held.value >= 1 - error:
+        return ""
+    return f" Of {name} it held only {round(held.value * held.n)} of {held.n} ({told(held)})."
 
 
 def doubts(

@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from medtl.runs import diary, marks
-from medtl.vocabulary import Cohort
+from medtl.vocabulary import Cohort, Estimate
 from medtl.workspace import Workspace
 from pages.ui import asking, many, out, proof, side_view
 from pages.ui.consultant import Subject
@@ -317,6 +317,19 @@ def test_near_the_threshold_and_looks_that_disagree_are_doubts(ws: Workspace, ru
     far = {**answer, "scores": {"benign": 0.01, "malignant": 0.99}, "ranged": [0.985, 0.99]}
     said = " ".join(proof.doubts(far, judged, cohort.classes, {}))
     assert "close" not in said and "agree" not in said
+
+
+def test_the_class_that_the_sets_held_least_is_named_where_it_is_below_the_aim(run: str) -> None:
+    judged = proof.judgement(run)
+    assert judged is not None and judged.sets
+    whole, (first, *rest) = judged.sets[0], judged.sets[0].by_class
+    held = Estimate("held", 0.8, 0.61, 0.92, 25, "")
+    sound = [replace(one, held=replace(held, value=0.96)) for one in rest]
+    for value, named in ((0.8, True), (0.92, False)):
+        less = replace(first, held=replace(held, value=value))
+        sets = (replace(whole, held=held, by_class=(less, *sound)),)
+        said = proof.promise(replace(judged, sets=sets), 0.1)
+        assert (f"Of {first.name} it held only 20 of 25 (80\u00a0%, 61–92\u00a0%)." in said) == named
 
 
 def test_a_subject_is_asked_about_by_file_and_frame() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from medtl.errors import MedtlError
 from medtl.evaluation.conformal import Coverage
+from medtl.evaluation.prevalence import whom
 from medtl.trust.values import Judgement, OfView
 from medtl.vocabulary import Estimate
 from pages.ui import shelf
@@ -78,6 +79,7 @@ def doubts(
         said.append(str(answer["known"]))
     if synthetic:
         said.append("The model learned from pictures that were made by code: it knows nothing of patients.")
+    said += _as_common(answer, judged)
     said += _close(answer, judged)
     if answer.get("ranged"):
         said += _looks(answer, judged)
@@ -93,6 +95,24 @@ def doubts(
         said.append(
             "The number is a score, not a probability: that it matches how often the class is true was not shown."
         )
+    return said
+
+
+def _as_common(answer: Mapping[str, Any], judged: Judgement | None) -> list[str]:
+    """What the calls of this answer are worth where the disease is as common as was said on Trust. Nothing of several
+    images together: what is known is known of single ones."""
+    if judged is None or int(answer.get("pooled") or 1) > 1:
+        return []
+    said = []
+    for name in answer.get("called") or ():
+        for view in judged.views:
+            alone = len(judged.views) == 1 and view.without == name
+            worth = view.here and (view.here.ppv if view.name == name else view.here.npv if alone else None)
+            if worth and view.here:
+                said.append(
+                    f"With {100 * view.here.prevalence:.3g} in 100 {whom(view.point)} having {view.name}, a call of "
+                    f"{name} is right in about {told(worth)}."
+                )
     return said
 
 

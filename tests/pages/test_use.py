@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from medtl.evaluation.prevalence import Elsewhere
 from medtl.runs import diary, marks
 from medtl.vocabulary import Cohort, Estimate
 from medtl.workspace import Workspace
@@ -330,6 +331,22 @@ def test_the_class_that_the_sets_held_least_is_named_where_it_is_below_the_aim(r
         sets = (replace(whole, held=held, by_class=(less, *sound)),)
         said = proof.promise(replace(judged, sets=sets), 0.1)
         assert (f"Of {first.name} it held only 20 of 25 (80\u00a0%, 61–92\u00a0%)." in said) == named
+
+
+def test_what_a_call_is_worth_at_the_prevalence_that_was_said(run: str, cohort: Cohort) -> None:
+    judged = proof.judgement(run)
+    assert judged is not None
+    view = judged.views[0]
+    answer = {"scores": {}, "called": ["malignant"], "word": "probability"}
+    assert "in 100" not in " ".join(proof.doubts(answer, judged, cohort.classes, {})), "nobody said how common it is"
+    ppv = Estimate("ppv", 0.31, 0.2, 0.44, 60, "")
+    here = Elsewhere(0.02, ppv, replace(ppv, value=0.97, low=0.9, high=0.99), None, "")
+    known = replace(judged, views=(replace(view, here=here),))
+    said = " ".join(proof.doubts(answer, known, cohort.classes, {}))
+    assert "With 2 in 100" in said and "a call of malignant is right in about 31\u00a0%, 20–44\u00a0%." in said
+    said = " ".join(proof.doubts({**answer, "called": ["benign"]}, known, cohort.classes, {}))
+    assert "having malignant, a call of benign is right in about 97" in said
+    assert "in 100" not in " ".join(proof.doubts({**answer, "pooled": 3}, known, cohort.classes, {}))
 
 
 def test_a_subject_is_asked_about_by_file_and_frame() -> None:

@@ -83,8 +83,7 @@ def doubts(
     said += _close(answer, judged)
     if answer.get("ranged"):
         said += _looks(answer, judged)
-    gate = answer.get("gate") or {}
-    if gate.get("limit") and gate["limit"] > 0 and FAR * gate["limit"] < gate.get("far", 0):
+    if only_just(answer):
         said.append("It is only just like the training images: a little less, and it would not have been answered.")
     called = list(answer.get("called") or [])
     near = [labels.get(one["case"], "") for one in answer.get("nearest") or ()]
@@ -96,6 +95,12 @@ def doubts(
             "The number is a score, not a probability: that it matches how often the class is true was not shown."
         )
     return said
+
+
+def only_just(answer: Mapping[str, Any]) -> bool:
+    """Whether the gate let it through, but not by much."""
+    gate = answer.get("gate") or {}
+    return bool(gate.get("limit") and gate["limit"] > 0 and FAR * gate["limit"] < gate.get("far", 0))
 
 
 def _as_common(answer: Mapping[str, Any], judged: Judgement | None) -> list[str]:

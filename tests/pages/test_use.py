@@ -40,6 +40,7 @@ class Stand:
         self.spool, self.state, self.accepted = spool, "ok", True
         self.set: tuple[str, ...] = ("malignant",)
         self.known: str | None = None
+        self.far = 1.0
         self.asked: list[dict[str, Any]] = []
         self.checked = 0
 
@@ -76,7 +77,8 @@ class Stand:
                 "predicted": "malignant", "settled": settled, "scores": {"benign": 0.2, "malignant": 0.8},
                 "word": "score", "calibrated": {}, "set": list(self.set), "called": ["malignant"], "findings": {},
                 "accepted": self.accepted, "why_not": None if self.accepted else f"{REFUSAL} Do not rely on its score.",
-                "gate": {"reasons": [] if self.accepted else [REFUSAL], "far": 9.0, "limit": 3.0, "how": "30 cases.",
+                "gate": {"reasons": [] if self.accepted else [REFUSAL], "far": self.far if self.accepted else 9.0,
+                         "limit": 3.0, "how": "30 cases.",
                          "checks": []},
                 "known": self.known, "nearest": [], "looks": 0, "ranged": None, "says": "", "explanation": None,
                 "picture": str(picture),
@@ -145,6 +147,13 @@ def test_a_case_of_the_test_part_is_settled_by_the_rule_of_new_images(
     at.segmented_control(key="use-what").set_value(TEST_CASE).run()
     said = words_on(at)
     assert "## Cannot tell:" in said and "The call is" in said and "The answer is" not in said
+
+
+def test_an_image_that_is_only_just_let_through_has_no_green_tick(run: str, open_page: Open, stand: Stand) -> None:
+    assert "check_circle: It looks like" in words_on(with_images(open_page, run))
+    stand.far = 2.9
+    said = words_on(with_images(open_page, run, "other.png"))
+    assert "just within" in said and "It looks like the images" not in said
 
 
 def test_a_refused_image_has_a_reason_and_neither_number_nor_map(run: str, open_page: Open, stand: Stand) -> None:

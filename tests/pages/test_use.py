@@ -371,6 +371,8 @@ def test_dicom_files_are_made_without_a_name_unless_somebody_wants_it(
     at.segmented_control(key="use-what").set_value(TEST_CASE).run()
     whose = next(radio for radio in at.radio if radio.label == "Whose image it is")
     assert whose.value == out.REMOVE
+    kinds = {key.split("-")[1] for key in (box.key or "" for box in at.checkbox) if key.startswith("kind-")}
+    assert kinds == {"overlay"} and "no DICOM image" in words_on(at), "a report cannot refer to a PNG"
     next(button for button in at.button if button.label == "Make the files").click().run()
     healthy(at)
     assert "Made 1 file: overlay" in words_on(at), "a report needs a DICOM image to point to"

@@ -367,7 +367,8 @@ def _share(
     alarm = low > ALARM * area and len(kept) >= 5
     title, where = _TITLES[id]
     says = (
-        f"{value:.0%} of what the maps show ({low:.0%} to {high:.0%}; n = {len(kept)}) {where}, which takes {area:.0%} "
+        f"{100 * value:.0f} % of what the maps show ({100 * low:.0f} % to {100 * high:.0f} %; "
+        f"n = {len(kept)}) {where}, which takes {100 * area:.0f} % "
         "of the image."
     )
     if alarm:

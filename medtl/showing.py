@@ -70,10 +70,11 @@ def _in_words(said: Sequence[Estimate], hits: Sequence[bool]) -> str:
         return "No region has been drawn on a test case with a map."
     point, iou, inside = by_name["pointing"], by_name["iou"], by_name["inside"]
     return (
-        f"The strongest point lay in your region in {sum(hits)} of {len(hits)} cases ({point.low:.0%} to "
-        f"{point.high:.0%}). Overlap with your regions: {iou.value:.0%} ({iou.low:.0%} to {iou.high:.0%}, cut at half "
-        f"of the maximum). {inside.value:.0%} of what the maps show lies inside; they take "
-        f"{by_name['area'].value:.0%} of the image."
+        f"The strongest point lay in your region in {sum(hits)} of {len(hits)} cases ({100 * point.low:.0f} % to "
+        f"{100 * point.high:.0f} %). Overlap with your regions: {100 * iou.value:.0f} % ({100 * iou.low:.0f} % to "
+        f"{100 * iou.high:.0f} %, cut at half "
+        f"of the maximum). {100 * inside.value:.0f} % of what the maps show lies inside; they take "
+        f"{100 * by_name['area'].value:.0f} % of the image."
     )
 
 

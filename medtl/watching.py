@@ -22,6 +22,7 @@ from medtl.runs.diary import Entry
 from medtl.vocabulary import Estimate, to_dict
 from medtl.workspace import Workspace
 
+FEW = 5  # readings below which no share is told
 FEWEST = 10  # images of a week below which nothing is tested
 FALSE_ALARMS = 0.01  # of weeks in which nothing has changed
 TESTS = 3  # share refused, distance, brightness: each has its part of the above
@@ -121,7 +122,12 @@ def _agreed(period: str, entries: Sequence[Entry], classes: Sequence[str]) -> Ag
         readers=("the model", "the clinician"),
     )
     share, kappa = found.agreed, found.kappa
-    says = f"{share.value:.0%} of {share.n} answers agreed ({share.low:.0%} to {share.high:.0%})"
+    if share.n < FEW:
+        says = f"{round(share.value * share.n)} of {share.n} agreed: too few to say more ({FEW} are needed)."
+        return Agreed(period, share.n, share, kappa, says)
+    says = (
+        f"{100 * share.value:.0f} % of {share.n} answers agreed ({100 * share.low:.0f} % to {100 * share.high:.0f} %)"
+    )
     says += f"; kappa {kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f})." if kappa else "; kappa is not defined."
     return Agreed(period, share.n, share, kappa, says)
 
@@ -145,7 +151,7 @@ def _week(monday: date, entries: Sequence[Entry], baseline: Baseline | None) -> 
     low, high = wilson(refused, n)
     tested = n >= FEWEST and baseline is not None and len(baseline.sample) >= FEWEST
     alarms = _alarms(refused, n, far, bright, baseline) if tested and baseline else ()
-    says = f"{refused} of {n} images refused ({low:.0%} to {high:.0%}). "
+    says = f"{refused} of {n} images refused ({100 * low:.0f} % to {100 * high:.0f} %). "
     says += " ".join(alarms) if alarms else "No change seen." if tested else f"Too few to test ({FEWEST} are needed)."
     return Week(
         monday, n, Estimate("refused", refused / n, low, high, n, "Wilson"),
@@ -161,7 +167,7 @@ def _alarms(refused: int, n: int, far: np.ndarray, bright: np.ndarray, before: B
     said = []
     expected = 1 - before.low
     if stats.binomtest(refused, n, expected, "greater").pvalue < at:
-        said.append(f"ALARM: more images are refused than the {expected:.0%} to be expected at most.")
+        said.append(f"ALARM: more images are refused than the {100 * expected:.0f} % to be expected at most.")
     if len(far) >= FEWEST and stats.ks_2samp(far, before.sample).pvalue < at:
         way = "farther from" if np.median(far) > np.median(before.sample) else "otherwise spread around"
         said.append(f"ALARM: the images lie {way} the training images.")
@@ -192,8 +198,8 @@ def _sentences(found: Watch, baseline: Baseline | None) -> tuple[str, ...]:
         said.append(f"In {len(alarmed)} of {len(found.weeks)} weeks the images had changed.")
     if baseline is not None:
         said.append(
-            f"Where nothing changes, about {FALSE_ALARMS:.0%} of weeks give a false alarm, more where several images "
-            "are of one patient; images that change little, or in another way, give none."
+            f"Where nothing changes, about {100 * FALSE_ALARMS:.0f} % of weeks give a false alarm, more where several "
+            "images are of one patient; images that change little, or in another way, give none."
         )
     if found.agreement:
         said.append("Clinicians who saw the answer before they gave their own agree more than those who had not.")

@@ -41,6 +41,8 @@ def test_agreement_comes_by_month_and_in_all() -> None:
     assert (whole.period, whole.n, march.period, march.n, april.period) == ("all", 25, "2026-03", 20, "2026-04")
     assert march.agreed.value == pytest.approx(19 / 20) and march.kappa is not None and march.kappa.value > 0.85
     assert april.kappa is None and "not defined" in april.says  # both always said one class
+    (few, _) = watching.agreed(some[:3], classes)
+    assert few.says.endswith("too few to say more (5 are needed).") and "kappa" not in few.says
     assert watching.agreed([entry(1)], classes) == ()
 
 

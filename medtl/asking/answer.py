@@ -97,7 +97,7 @@ def in_words(
         return f"No answer: {why_not}"
     if settled is not None:
         return (
-            f"{settled}. Every other class was ruled out, by sets that miss the truth in about {error:.0%} of "
+            f"{settled}. Every other class was ruled out, by sets that miss the truth in about {100 * error:.0f} % of "
             "all cases; where one class is left it may be more often: Trust says how often."
         )
     if why := disagreement(members, called):

@@ -78,7 +78,7 @@ def of_many(
     middle = ""
     if centre is not None:
         at = float(np.nanmean(centre))
-        middle = f" (and by {at:+.2f} against the middle of the image)"
+        middle = f" (and by {_signed(at)} against the middle of the image)"
     says = words.says.format(
         value=f"{_told(value)} ({_told(low)} to {_told(high)}; n = {n})", limit=words.limit, centre=middle
     )
@@ -92,7 +92,7 @@ def of_one(id: str, value: float, beaten: float = 1.0, centre: float | None = No
     passed: bool | None = kept
     if words.limit == BETTER and kept and beaten < 0.85:
         passed = None  # one of few random regions did as much
-    middle = "" if centre is None else f" (and by {centre:+.2f} against the middle of the image)"
+    middle = "" if centre is None else f" (and by {_signed(centre)} against the middle of the image)"
     says = words.says.format(value=_told(value), limit=words.limit, centre=middle)
     return MapCheck(id, words.title, value, None, None, 1, words.limit, passed, _short(words, passed), says)
 
@@ -114,7 +114,11 @@ def _verdict(low: float, high: float, words: _Words) -> bool | None:
 
 
 def _told(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.2f}"  # never "-0.00"
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # never "−0.00"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def _short(words: _Words, passed: bool | None) -> str:

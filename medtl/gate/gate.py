@@ -89,9 +89,11 @@ class Gate:
         made = []
         for height, other, checks in zip(far.tolist(), swapped.tolist(), self.bounds.checks(seen), strict=True):
             limit = self.limit if math.isfinite(self.limit) else None
+            # Of a picture in the wrong colours, refused by that, nobody can say that black and white are swapped.
+            asked = math.isfinite(self.swapped) and all(one.ok for one in checks if one.name == "coloured")
             every = (
                 *checks,
-                _check("negative", other, self.swapped if math.isfinite(self.swapped) else None, NEGATIVE),
+                _check("negative", other, self.swapped if asked else None, NEGATIVE),
                 _check(LIKENESS, height, limit, UNLIKE),
             )
             reasons = tuple(check.says for check in every if not check.ok)

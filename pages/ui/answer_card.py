@@ -75,7 +75,9 @@ def accepted(answer: Answer, result: Result, cohort: Cohort | None, run: str, ke
     judged = proof.judgement(run)
     gate = answer.get("gate") or {}
     st.markdown(
-        ":green[:material/check_circle: It looks like the images this model was trained on.]",
+        ":gray[:material/info: It is just within what this model was trained on.]"
+        if proof.only_just(answer)
+        else ":green[:material/check_circle: It looks like the images this model was trained on.]",
         help=md(gate["how"]) if gate.get("how") else None,
     )
     st.markdown(headline(answer))

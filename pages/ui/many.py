@@ -178,6 +178,7 @@ def table(rows: Sequence[Row], key: str, several: bool = False) -> Row | None:
             "in words": [plain(row.get("says") or "") for row in shown],
         },
         hide_index=True,
+        placeholder="",
         on_select="rerun",
         selection_mode="single-row",
         key=f"{key}-table",

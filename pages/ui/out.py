@@ -27,6 +27,7 @@ KINDS = {
     "contour": "Contour over the original (Presentation State): stays sharp, not in every viewer",
     "report": "What the model said (Structured Report, TID 1500): numbers for other programs",
 }
+PLAIN = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")  # files that no DICOM object refers to
 KEEP, REMOVE = "keep", "remove"
 IDENTITY = {
     REMOVE: "Remove: codes instead of name, id and birth date, as in this cohort. To show it to others.",
@@ -82,6 +83,12 @@ def _dicom(subject: Subject, answer: dict[str, Any], cohort: Cohort | None) -> N
     )
     accepted = answer.get("accepted", True)
     offered = list(KINDS) if accepted else ["report"]
+    if Path(str(answer.get("file") or "")).suffix.lower() in PLAIN:
+        offered = [kind for kind in offered if kind == "overlay"]
+        st.caption(
+            "This original is no DICOM image. Region, contour and report must refer to one, so only the picture can be "
+            "made."
+        )
     kinds = [kind for kind in offered if st.checkbox(KINDS[kind], kind in ("overlay", "report"),
                                                      key=f"kind-{kind}-{subject.key}")]  # fmt: skip
     identity = st.radio("Whose image it is", list(IDENTITY), format_func=IDENTITY.get, key=f"whose-{subject.key}")

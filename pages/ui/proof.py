@@ -7,6 +7,8 @@ from typing import Any
 
 from medtl.errors import MedtlError
 from medtl.evaluation import sentences
+from medtl.evaluation.conformal import Coverage
+from medtl.evaluation.prevalence import whom
 from medtl.trust.values import Judgement, OfView
 from medtl.vocabulary import Estimate
 from pages.ui import shelf
@@ -53,7 +55,19 @@ def promise(judged: Judgement | None, error: float, pooled: bool = False) -> str
     if held is None:
         return f"{said}."
     of = f"{held.n} {unit}s" if pooled else f"{held.n}"
-    return f"{said}; in the test part it held the truth in {round(held.value * held.n)} of {of} ({told(held)})."
+    said = f"{said}; in the test part it held the truth in {round(held.value * held.n)} of {of} ({told(held)})."
+    return f"{said}{_least(sets[0], error)}"
+
+
+def _least(made: Coverage, error: float) -> str:
+    """The class that the sets held least, where that is less often than was aimed at."""
+    known = [(one.name, one.held) for one in made.by_class if one.held is not None]
+    if not known:
+        return ""
+    name, held = min(known, key=lambda one: one[1].value)
+    if held.value >= 1 - error:
+        return ""
+    return f" Of {name} it held only {round(held.value * held.n)} of {held.n} ({told(held)})."
 
 
 def doubts(
@@ -66,11 +80,11 @@ def doubts(
         said.append(str(answer["known"]))
     if synthetic:
         said.append("The model learned from pictures that were made by code: it knows nothing of patients.")
+    said += _as_common(answer, judged)
     said += _close(answer, judged)
     if answer.get("ranged"):
         said += _looks(answer, judged)
-    gate = answer.get("gate") or {}
-    if gate.get("limit") and gate["limit"] > 0 and FAR * gate["limit"] < gate.get("far", 0):
+    if only_just(answer):
         said.append("It is only just like the training images: a little less, and it would not have been answered.")
     called = list(answer.get("called") or [])
     near = [labels.get(one["case"], "") for one in answer.get("nearest") or ()]
@@ -81,6 +95,30 @@ def doubts(
         said.append(
             "The number is a score, not a probability: that it matches how often the class is true was not shown."
         )
+    return said
+
+
+def only_just(answer: Mapping[str, Any]) -> bool:
+    """Whether the gate let it through, but not by much."""
+    gate = answer.get("gate") or {}
+    return bool(gate.get("limit") and gate["limit"] > 0 and FAR * gate["limit"] < gate.get("far", 0))
+
+
+def _as_common(answer: Mapping[str, Any], judged: Judgement | None) -> list[str]:
+    """What the calls of this answer are worth where the disease is as common as was said on Trust. Nothing of several
+    images together: what is known is known of single ones."""
+    if judged is None or int(answer.get("pooled") or 1) > 1:
+        return []
+    said = []
+    for name in answer.get("called") or ():
+        for view in judged.views:
+            alone = len(judged.views) == 1 and view.without == name
+            worth = view.here and (view.here.ppv if view.name == name else view.here.npv if alone else None)
+            if worth and view.here:
+                said.append(
+                    f"With {100 * view.here.prevalence:.3g} in 100 {whom(view.point)} having {view.name}, a call of "
+                    f"{name} is right in about {told(worth)}."
+                )
     return said
 
 

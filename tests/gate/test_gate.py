@@ -90,6 +90,13 @@ def test_each_other_kind_is_refused_in_its_own_words(at: Gate) -> None:
     for words, pictures in foreign.items():
         for verdict in judge(at, pictures):
             assert not verdict.accepted and any(words in reason for reason in verdict.reasons), words
+            assert words != "in colour" or NEGATIVE not in verdict.reasons, "of colours nobody can say it"
+
+
+def test_of_a_negative_in_colour_only_the_colour_is_said(at: Gate) -> None:
+    smears = [np.stack([255 - p, 200 - p // 2, 255 - p], axis=-1).astype(np.uint8) for p in own(5)]
+    for verdict in judge(at, smears):
+        assert not verdict.accepted and "in colour" in verdict.reasons[0] and NEGATIVE not in verdict.reasons
 
 
 def test_what_the_file_says_counts_where_the_cohort_says_it_too() -> None:

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from medtl.evaluation.prevalence import Elsewhere
 from medtl.runs import diary, marks
-from medtl.vocabulary import Cohort
+from medtl.vocabulary import Cohort, Estimate
 from medtl.workspace import Workspace
 from pages.ui import asking, many, out, proof, side_view
 from pages.ui.consultant import Subject
@@ -39,6 +40,7 @@ class Stand:
         self.spool, self.state, self.accepted = spool, "ok", True
         self.set: tuple[str, ...] = ("malignant",)
         self.known: str | None = None
+        self.far = 1.0
         self.asked: list[dict[str, Any]] = []
         self.checked = 0
 
@@ -75,7 +77,8 @@ class Stand:
                 "predicted": "malignant", "settled": settled, "scores": {"benign": 0.2, "malignant": 0.8},
                 "word": "score", "calibrated": {}, "set": list(self.set), "called": ["malignant"], "findings": {},
                 "accepted": self.accepted, "why_not": None if self.accepted else f"{REFUSAL} Do not rely on its score.",
-                "gate": {"reasons": [] if self.accepted else [REFUSAL], "far": 9.0, "limit": 3.0, "how": "30 cases.",
+                "gate": {"reasons": [] if self.accepted else [REFUSAL], "far": self.far if self.accepted else 9.0,
+                         "limit": 3.0, "how": "30 cases.",
                          "checks": []},
                 "known": self.known, "nearest": [], "looks": 0, "ranged": None, "says": "", "explanation": None,
                 "picture": str(picture),
@@ -144,6 +147,13 @@ def test_a_case_of_the_test_part_is_settled_by_the_rule_of_new_images(
     at.segmented_control(key="use-what").set_value(TEST_CASE).run()
     said = words_on(at)
     assert "## Cannot tell:" in said and "The call is" in said and "The answer is" not in said
+
+
+def test_an_image_that_is_only_just_let_through_has_no_green_tick(run: str, open_page: Open, stand: Stand) -> None:
+    assert "check_circle: It looks like" in words_on(with_images(open_page, run))
+    stand.far = 2.9
+    said = words_on(with_images(open_page, run, "other.png"))
+    assert "just within" in said and "It looks like the images" not in said
 
 
 def test_a_refused_image_has_a_reason_and_neither_number_nor_map(run: str, open_page: Open, stand: Stand) -> None:
@@ -319,6 +329,35 @@ def test_near_the_threshold_and_looks_that_disagree_are_doubts(ws: Workspace, ru
     assert "close" not in said and "agree" not in said
 
 
+def test_the_class_that_the_sets_held_least_is_named_where_it_is_below_the_aim(run: str) -> None:
+    judged = proof.judgement(run)
+    assert judged is not None and judged.sets
+    whole, (first, *rest) = judged.sets[0], judged.sets[0].by_class
+    held = Estimate("held", 0.8, 0.61, 0.92, 25, "")
+    sound = [replace(one, held=replace(held, value=0.96)) for one in rest]
+    for value, named in ((0.8, True), (0.92, False)):
+        less = replace(first, held=replace(held, value=value))
+        sets = (replace(whole, held=held, by_class=(less, *sound)),)
+        said = proof.promise(replace(judged, sets=sets), 0.1)
+        assert (f"Of {first.name} it held only 20 of 25 (80\u00a0%, 61–92\u00a0%)." in said) == named
+
+
+def test_what_a_call_is_worth_at_the_prevalence_that_was_said(run: str, cohort: Cohort) -> None:
+    judged = proof.judgement(run)
+    assert judged is not None
+    view = judged.views[0]
+    answer = {"scores": {}, "called": ["malignant"], "word": "probability"}
+    assert "in 100" not in " ".join(proof.doubts(answer, judged, cohort.classes, {})), "nobody said how common it is"
+    ppv = Estimate("ppv", 0.31, 0.2, 0.44, 60, "")
+    here = Elsewhere(0.02, ppv, replace(ppv, value=0.97, low=0.9, high=0.99), None, "")
+    known = replace(judged, views=(replace(view, here=here),))
+    said = " ".join(proof.doubts(answer, known, cohort.classes, {}))
+    assert "With 2 in 100" in said and "a call of malignant is right in about 31\u00a0%, 20–44\u00a0%." in said
+    said = " ".join(proof.doubts({**answer, "called": ["benign"]}, known, cohort.classes, {}))
+    assert "having malignant, a call of benign is right in about 97" in said
+    assert "in 100" not in " ".join(proof.doubts({**answer, "pooled": 3}, known, cohort.classes, {}))
+
+
 def test_a_subject_is_asked_about_by_file_and_frame() -> None:
     asked = Subject("r", "n", path="/x/a.zip", file="in/b.dcm", frame=3).asked
     assert asked == {"case_id": "", "path": "/x/a.zip", "only": {"file": "in/b.dcm", "frame": 3}}
@@ -332,6 +371,8 @@ def test_dicom_files_are_made_without_a_name_unless_somebody_wants_it(
     at.segmented_control(key="use-what").set_value(TEST_CASE).run()
     whose = next(radio for radio in at.radio if radio.label == "Whose image it is")
     assert whose.value == out.REMOVE
+    kinds = {key.split("-")[1] for key in (box.key or "" for box in at.checkbox) if key.startswith("kind-")}
+    assert kinds == {"overlay"} and "no DICOM image" in words_on(at), "a report cannot refer to a PNG"
     next(button for button in at.button if button.label == "Make the files").click().run()
     healthy(at)
     assert "Made 1 file: overlay" in words_on(at), "a report needs a DICOM image to point to"

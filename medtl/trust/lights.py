@@ -35,6 +35,8 @@ LEAST_AUROC = 0.7
 LARGE_FALL = 0.1
 BEARING = ("data", "discrimination")  # without these nothing else counts
 SEEN = "The source was trained on"  # begins the caveat of a run whose test images its source has learned from
+UNKNOWN = "patients-unknown"  # the finding; accepted where somebody said that it cannot be known
+UNSAID = "Nobody said which images are of the same patient"  # begins the caveat of a run, too
 FLATTERS = (  # findings of the data check by which a model is tested on what it has seen, or learns something else
     *("near-conflict", "duplicates", "near-duplicates", "duplicate-across-split", "patient-across-split"),
     *("patient-unmatched", "shortcut", "marker-in-image", "alike-to-the-network", "likely-wrong-labels"),
@@ -188,9 +190,10 @@ def _leaks(result: Result, cohort: Cohort | None) -> Iterable[_Said]:
             "Leave out near copies on the page Data and train again.",
         )  # fmt: skip
     if not _patients_known(result, cohort):
+        settled = cohort is not None and UNKNOWN in cohort.accepted
         yield _Said(
-            "with care", "patients unknown", "Nobody said which images are of the same patient, so one patient may "
-            "have been in two parts.", "Say on the page Data how patients are told apart and train again.",
+            "with care", "patients unknown", f"{UNSAID}, so one patient may have been in two parts.",
+            "Say so in the paper." if settled else "Say on the page Data how patients are told apart and train again.",
         )  # fmt: skip
 
 

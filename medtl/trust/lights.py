@@ -63,8 +63,8 @@ RULES = {
     f"for each. Does not hold when one lowers it by {LARGE_FALL:g} or more, beyond its interval widened for the number "
     "of changes looked at.",
     "explanation": "Holds when the maps change with the model's weights, the score depends on the region they show, "
-    "they are steady, and they do not lie outside the body, on edges or on writing. Does not hold when they do not "
-    "depend on the model.",
+    "they are steady, and they do not lie on dark or empty parts, on edges or on writing; in ultrasound a "
+    "shadow is dark, too. Does not hold when they do not depend on the model.",
 }
 
 
@@ -482,9 +482,9 @@ def _explanation(looked: Attention | None) -> _Said:
             short = "maps do not depend on the model" if mark.id in OF_THE_MODEL else "a check was not passed"
             said.append(_Said(state, short, mark.says, "Do not read its maps."))
     if looked.alarms:
-        said.append(
-            _Said("with care", "looks beside the body", looked.alarms[0].says, "Look for a shortcut on the page Data.")
-        )
+        first = looked.alarms[0]
+        short = f"looks {first.title[:1].lower()}{first.title[1:]}"
+        said.append(_Said("with care", short, first.says, "Look for a shortcut on the page Data."))
     told = [mark for mark in looked.checks if mark.passed is not None]
     if not any(mark.id in OF_THE_MODEL for mark in told):
         said.append(

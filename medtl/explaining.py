@@ -334,7 +334,7 @@ def _summed_up(
 
 
 def _masks(work: _Work, case: str) -> dict[str, np.ndarray]:
-    """Of one case: what is outside the body, the edge, writing; a mask that would be empty is left out."""
+    """Of one case: its dark or empty parts, the edge, writing; a mask that would be empty is left out."""
     picture = work.pixels.image(case)
     step = max(1, -(-max(picture.shape[:2]) // _LOOKED_AT))
     small = picture[::step, ::step]
@@ -349,7 +349,10 @@ def _masks(work: _Work, case: str) -> dict[str, np.ndarray]:
 
 
 _TITLES = {
-    "outside": ("Outside the body", "lies on the empty ground around the body"),
+    "outside": (
+        "At dark or empty parts",
+        "lies on dark or empty parts of the picture that reach its edge (in ultrasound a shadow is dark, too)",
+    ),
     "edge": ("Along the edges", "lies along the edges of the image"),
     "writing": ("On writing", "lies on writing in the image"),
 }

@@ -60,8 +60,9 @@ def run_of(chosen: selection.Selection) -> None:
     result = shelf.result(run)
     judgement = verdict.judged(run)
     lit = verdict.lit(run, result, judgement, cohort) if judgement else {}
-    report.headline(result, verdict.says(lit, result), operating_point.wanted(judgement) if judgement else ())
-    verdict.caveats(result, worth.said(result))
+    says = verdict.says(lit, result)
+    report.headline(result, says, operating_point.wanted(judgement) if judgement else ())
+    verdict.caveats(result, worth.said(result), says)
     verdict.row(lit)
     at = over_all_and_one(run, result, judgement, cohort) if judgement else None
     if at is not None:

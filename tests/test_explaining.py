@@ -13,6 +13,7 @@ from medtl.consultant import Desk
 from medtl.errors import BadInput, NotFound
 from medtl.explanation import badges
 from medtl.runs import attention, marks, results
+from medtl.runs.results import PredictionRow
 from tests.conftest import Practice
 
 
@@ -115,6 +116,13 @@ def test_without_the_closed_form_a_sample_is_explained_by_the_library(
         for k, label in enumerate(maps.classes):
             exact = maps.of(case.case, label)
             assert np.allclose(kept[0][row, k] / np.abs(kept[0][row, k]).max(), exact, atol=5e-3)
+
+
+def test_dark_parts_are_not_said_to_be_outside_the_body() -> None:
+    rows = [PredictionRow(f"c{i}", None, "test", "a", "a", {"a": 1.0}) for i in range(6)]
+    dark = explaining._share("outside", np.full(6, 0.5), np.full(6, 0.1), rows, [None] * 6, 0)
+    assert dark is not None and dark.alarm
+    assert "dark or empty" in dark.says and "ultrasound" in dark.says and "body" not in dark.says + dark.title
 
 
 def test_writing_that_a_deep_check_found_is_an_alarm_when_it_is_looked_at(practice: Practice) -> None:

@@ -1,4 +1,4 @@
-"""Where in a picture a map lies: outside the body, along the edges, on writing; and whether it fits a marked region.
+"""Where in a picture a map lies: on dark or empty parts, along edges, on writing; and whether it fits a marked region.
 
 numpy only. Shares of a map's mass, each beside the share of the picture's area, which is what a map that points nowhere
 would have. Letters: H, W pixels of the picture, h, w cells of the map.
@@ -31,11 +31,11 @@ class Overlap:
 
 
 def body(picture: np.ndarray) -> np.ndarray:
-    """(H, W) or (H, W, 3) uint8 -> (H, W) bool: what is not the empty ground around the body.
+    """(H, W) or (H, W, 3) uint8 -> (H, W) bool: what is not dark or empty ground that reaches the edge.
 
     Ground is what has the black (or white) of the picture's edge and is joined to the edge. A picture that is filled to
-    its edges has no ground, and everything is body. A simple mask: dark lungs or fluid at the edge may be taken for
-    ground.
+    its edges has no ground, and everything is body. A simple mask: dark lungs, fluid or an acoustic
+    shadow that reaches the edge are taken for ground.
     """
     from scipy import ndimage
 

@@ -35,6 +35,8 @@ LEAST_AUROC = 0.7
 LARGE_FALL = 0.1
 BEARING = ("data", "discrimination")  # without these nothing else counts
 SEEN = "The source was trained on"  # begins the caveat of a run whose test images its source has learned from
+UNKNOWN = "patients-unknown"  # the finding; accepted where somebody said that it cannot be known
+UNSAID = "Nobody said which images are of the same patient"  # begins the caveat of a run, too
 FLATTERS = (  # findings of the data check by which a model is tested on what it has seen, or learns something else
     *("near-conflict", "duplicates", "near-duplicates", "duplicate-across-split", "patient-across-split"),
     *("patient-unmatched", "shortcut", "marker-in-image", "alike-to-the-network", "likely-wrong-labels"),
@@ -61,8 +63,8 @@ RULES = {
     f"for each. Does not hold when one lowers it by {LARGE_FALL:g} or more, beyond its interval widened for the number "
     "of changes looked at.",
     "explanation": "Holds when the maps change with the model's weights, the score depends on the region they show, "
-    "they are steady, and they do not lie outside the body, on edges or on writing. Does not hold when they do not "
-    "depend on the model.",
+    "they are steady, and they do not lie on dark or empty parts, on edges or on writing; in ultrasound a "
+    "shadow is dark, too. Does not hold when they do not depend on the model.",
 }
 
 
@@ -188,9 +190,10 @@ def _leaks(result: Result, cohort: Cohort | None) -> Iterable[_Said]:
             "Leave out near copies on the page Data and train again.",
         )  # fmt: skip
     if not _patients_known(result, cohort):
+        settled = cohort is not None and UNKNOWN in cohort.accepted
         yield _Said(
-            "with care", "patients unknown", "Nobody said which images are of the same patient, so one patient may "
-            "have been in two parts.", "Say on the page Data how patients are told apart and train again.",
+            "with care", "patients unknown", f"{UNSAID}, so one patient may have been in two parts.",
+            "Say so in the paper." if settled else "Say on the page Data how patients are told apart and train again.",
         )  # fmt: skip
 
 
@@ -479,9 +482,9 @@ def _explanation(looked: Attention | None) -> _Said:
             short = "maps do not depend on the model" if mark.id in OF_THE_MODEL else "a check was not passed"
             said.append(_Said(state, short, mark.says, "Do not read its maps."))
     if looked.alarms:
-        said.append(
-            _Said("with care", "looks beside the body", looked.alarms[0].says, "Look for a shortcut on the page Data.")
-        )
+        first = looked.alarms[0]
+        short = f"looks {first.title[:1].lower()}{first.title[1:]}"
+        said.append(_Said("with care", short, first.says, "Look for a shortcut on the page Data."))
     told = [mark for mark in looked.checks if mark.passed is not None]
     if not any(mark.id in OF_THE_MODEL for mark in told):
         said.append(

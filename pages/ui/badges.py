@@ -76,14 +76,14 @@ def _short(one: Mapping[str, Any]) -> str:
 
 
 def _shares(heat: Mapping[str, Any], picture: Any) -> None:
-    """Of this picture, how much of the map lies beside the body and along the edges, held against their area."""
+    """Of this picture, how much of the map lies on dark or empty parts and along the edges, held against their area."""
     values = np.asarray(heat.get("values") if heat.get("values") is not None else [[0.0]], np.float32)
     step = max(1, max(picture.shape[:2]) // 256)
     small = np.asarray(picture)[::step, ::step]
     masks = {"along the edges": shares.edge(*small.shape[:2])}
     outside = ~shares.body(small)
     if outside.any():
-        masks["on the empty ground around the body"] = outside
+        masks["on dark or empty parts that reach the edge (in ultrasound a shadow, too)"] = outside
     said = []
     for where, mask in masks.items():
         share, area = shares.share(values, mask), float(mask.mean())

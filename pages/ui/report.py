@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from medtl.runs.results import PredictionRow, Result
+from medtl.trust import lights
 from medtl.trust.lights import Light
 from medtl.vocabulary import Cohort, Estimate, Recipe
 from pages.ui import cards, inspect_cohort, plot_calls, plots, selection, shelf, show, verdict, words, worth
@@ -143,6 +144,8 @@ def receipt(result: Result, cohort: Cohort | None, light: Light | None = None) -
             f" {words.count(cohort.split.patients_shared, 'patient')} shared between parts, "
             f"{words.count(cohort.split.near_duplicates_across, 'near copy', 'near copies')} across them."
             if cohort.patients is not None
+            else ""  # the light above says so
+            if light is not None and lights.UNSAID in " ".join([light.reason, *light.also])
             else " Patients unknown: leakage cannot be excluded."
         )
     if cohort is not None:

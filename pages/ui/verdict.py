@@ -98,8 +98,10 @@ def section(title: str, name: str, light: Light | None, help: str = "") -> None:
         st.caption(md(" ".join(light.also[:ALSO])))
 
 
-def caveats(result: Result, said: Collection[str]) -> None:
-    """To be read before any number, and never hidden; `said` are those that stand above already, and louder."""
-    left = [one for one in (*result.caveats, result.small_test or "") if one and one not in said]
+def caveats(result: Result, said: Collection[str], verdict: str = "") -> None:
+    """To be read before any number, and never hidden; `said` are those that stand above already, and louder, and so
+    does that nobody knows the patients where the `verdict` says it."""
+    every = [one for one in (*result.caveats, result.small_test or "") if one and one not in said]
+    left = [one for one in every if not (lights.UNSAID in verdict and one.startswith(lights.UNSAID))]
     if left:
         st.warning("  \n".join(md(one) for one in left), icon=":material/warning:")

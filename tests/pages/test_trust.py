@@ -12,10 +12,10 @@ from medtl.cohorts import library
 from medtl.evaluation.prevalence import People
 from medtl.runs import choices, results, store
 from medtl.runs.attention import Attention
-from medtl.trust import operating_point
+from medtl.trust import lights, operating_point
 from medtl.vocabulary import Cohort, OperatingRule
 from medtl.workspace import Workspace
-from pages.ui import plot_calls, shelf
+from pages.ui import plot_calls, shelf, verdict
 from tests.pages.conftest import amend_result, healthy, make_cohort, make_run, words_on
 from tests.trust.test_abroad import go_abroad
 
@@ -139,6 +139,15 @@ def test_robustness_is_asked_for_with_its_time(run: str, open_page: Open, monkey
     button(at, "Check the maps").click().run()
     healthy(at)
     assert asked == [run, f"maps {run}"]
+
+
+def test_unknown_patients_are_no_caveat_where_the_verdict_says_it(
+    ws: Workspace, run: str, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amend_result(ws, run, caveats=[f"{lights.UNSAID} and all may look better"])
+    assert "all may look better" in words_on(open_page("trust", run=run))
+    monkeypatch.setattr(verdict, "says", lambda lit, result: f"To be read with care, {lights.UNSAID}")
+    assert "all may look better" not in words_on(open_page("trust", run=run))
 
 
 def test_maps_without_badges_offer_to_measure_them(run: str, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,9 @@ def test_what_leaks_is_no_test(good: tuple[Judgement, Result], split: dict[str, 
 def test_patients_that_nobody_knows_and_what_the_data_check_left_open_are_care(good: tuple[Judgement, Result]) -> None:
     unknown = cohort(cases=tuple(Case(id, id, "ill", "", "") for id in "abc"))
     assert lit(*good, unknown)["data"].short == "patients unknown"
+    assert "page Data" in lit(*good, unknown)["data"].advice
+    settled = dataclasses.replace(unknown, accepted=("patients-unknown",))
+    assert lit(*good, settled)["data"].advice == "Say so in the paper."
     shortcut = Finding("shortcut", "warn", "The scanner tells the label.", "Look.")
     found = lit(*good, open_findings=(shortcut,))["data"]
     assert found.state == "with care" and "scanner" in found.reason

@@ -14,7 +14,7 @@ from medtl.asking.brought import brought
 from medtl.asking.pooling import AUTO
 from medtl.errors import MedtlError
 from medtl.vocabulary import Cohort
-from pages.ui import consultant, full_size, pictures, selection, shelf, upload, words
+from pages.ui import consultant, full_size, pictures, reading_test, selection, shelf, upload, words
 from pages.ui.escape import md, plain, tail
 
 KEY = "use-files"
@@ -96,6 +96,9 @@ def _to_try(cohort: Cohort | None) -> None:
     if not some:
         return
     st.markdown("**Or try a picture of the test part**, which the model never learned from:")
+    run = selection.current().run
+    if run and not reading_test.looking(run, "try"):
+        return
     for column, id in zip(st.columns(2 * TO_TRY), some, strict=False):
         with column:
             pictures.tile(cohort, cases[id])

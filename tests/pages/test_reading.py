@@ -119,6 +119,7 @@ def test_who_opens_test_cases_before_the_end_is_warned_and_the_result_says_it(
 ) -> None:
     begin(open_page, run)
     use = open_page("use", run=run)
+    assert UNBLINDS in words_on(use) and not any(button.label == "Try it" for button in use.button)
     use.segmented_control(key="use-what").set_value("A case of the test part").run()
     healthy(use)
     assert UNBLINDS in words_on(use) and "Reference standard" not in words_on(use)

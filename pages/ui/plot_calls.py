@@ -50,6 +50,7 @@ def table(name: str, without: str, counts: Counts, tried: bool) -> go.Figure:
             "text": [f"<b>{counts[h, c]:,}</b><br>{says[h, c]}" for *_, h, c in cells],
             "textfont": {"size": 15, "color": [WHITE if share[h, c] > 0.5 else INK for *_, h, c in cells]},
             "customdata": [[h, c] for *_, h, c in cells],
+            "meta": [counts[h, c] for *_, h, c in cells],  # what is saved as numbers: the points carry letters only
             "hovertext": [
                 f"{text(rows[y])}, {columns[x]}: {counts[h, c]:,} ({words.part(counts[h, c], whole[h])})"
                 for x, y, h, c in cells

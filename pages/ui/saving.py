@@ -119,6 +119,8 @@ def _rows(trace: Any, at: int, layout: Any) -> Iterator[dict[str, Any]]:
         return
     xs, ys = _named(_list(trace.x), layout.xaxis), _named(_list(trace.y), layout.yaxis)
     if _unseen(trace):
+        for x, y, count in zip(xs, ys, _list(trace.meta), strict=False):
+            yield _row(series, x, y, n=count)
         return
     for n in range(max(len(xs), len(ys))):
         x, y = (values[n] if n < len(values) else None for values in (xs, ys))
@@ -134,7 +136,7 @@ def _row(
 
 
 def _unseen(trace: Any) -> bool:
-    """Points that are only there to be clicked, or to carry letters over a heat map."""
+    """Points that are only there to be clicked, or to carry letters; what they count, if anything, is their meta."""
     marker = getattr(trace, "marker", None)
     return getattr(marker, "opacity", None) == 0 or str(getattr(marker, "color", "")) == "rgba(0,0,0,0)"
 

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medtl.vocabulary import Estimate
-from pages.ui import plots, saving, side_by_side
+from pages.ui import plot_calls, plots, saving, side_by_side
 from tests.pages.conftest import healthy
 
 HOSTILE = "=cmd|' /C calc'!A0"
@@ -86,3 +86,13 @@ def test_every_plot_of_a_result_offers_it_and_makes_nothing_before(
     saves[0].click().run()
     healthy(at)
     assert len(made) == 1, "the picture on paper; its numbers wait for a click"
+
+
+def test_the_table_of_calls_is_saved_as_its_four_counts() -> None:
+    counts = {(True, True): 17, (True, False): 1, (False, True): 14, (False, False): 16}
+    lines = (
+        saving.numbers(plot_calls.table("malignant", "benign", counts, tried=False)).decode("utf-8-sig").splitlines()
+    )
+    assert len(lines) == 5 and lines[0].endswith("n")
+    assert {line.rsplit(",", 1)[1] for line in lines[1:]} == {"17", "1", "14", "16"}
+    assert any("malignant" in line and "not called" in line and line.endswith(",1") for line in lines)

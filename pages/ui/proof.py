@@ -65,7 +65,7 @@ def _least(made: Coverage, error: float) -> str:
     if not known:
         return ""
     name, held = min(known, key=lambda one: one[1].value)
-    if held.value >= 1 - error:
+    if round(100 * held.value) >= round(100 * (1 - error)):  # as it would be written
         return ""
     return f" Of {name} it held only {round(held.value * held.n)} of {held.n} ({told(held)})."
 
